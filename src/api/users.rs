@@ -1,0 +1,59 @@
+//! `GET /users/{username}`.
+
+use rouille::{Request, Response};
+
+use super::{Api, etag, path, problem, problems};
+use crate::bucket::BucketError;
+use crate::clock::{self, Deadline};
+use crate::http::RequestContext;
+use crate::model::{DocumentId, User, UserInDb, Username};
+use crate::observe::Observation;
+use crate::problem::{Problem, ProblemCode};
+use crate::users::get_user;
+
+/// Answers with the public part of one user's profile.
+pub(super) fn read_user(api: &Api, segment: &str, request: &Request, context: &RequestContext) -> Response {
+    let username = match Username::from_bytes(path::decode(segment)) {
+        Ok(username) => username,
+        Err(rule) => {
+            return problem(&Problem::new(ProblemCode::InvalidUsername, rule.to_string()), request, context);
+        }
+    };
+    let deadline = Deadline::after(clock::now(), api.buckets.operation_timeout()).earlier(context.deadline());
+    match api.buckets.with_bucket(deadline, |bucket| get_user(bucket, &username)) {
+        Ok(Some(stored)) => found(api, stored, &username, request, context),
+        Ok(None) => problem(&Problem::new(ProblemCode::UserNotFound, "User not found"), request, context),
+        Err(error) => {
+            tell_operators(api, &error, &username, context);
+            problem(&problems::of(&error), request, context)
+        }
+    }
+}
+
+fn found(api: &Api, stored: UserInDb, asked: &Username, request: &Request, context: &RequestContext) -> Response {
+    if stored.username != asked.as_str() {
+        let id = &DocumentId::of(asked);
+        api.observer.emit(&Observation::UsernameDiffers { request_id: context.request_id(), id });
+    }
+    // Strings, booleans and nulls: there is nothing in it that serde_json can fail on.
+    let body = serde_json::to_vec(&User::from(stored)).unwrap_or_default();
+    let tag = etag::of(&body);
+    let is_known = request.header("if-none-match").is_some_and(|known| etag::matches(known, &tag));
+    let response = if is_known {
+        Response { status_code: 304, headers: Vec::new(), data: rouille::ResponseBody::empty(), upgrade: None }
+    } else {
+        Response::from_data("application/json", body)
+    };
+    response.with_additional_header("ETag", tag).with_additional_header("Cache-Control", api.cache_control.clone())
+}
+
+fn tell_operators(api: &Api, error: &BucketError, username: &Username, context: &RequestContext) {
+    let request_id = context.request_id();
+    match error {
+        BucketError::InvalidDocument(rule) => {
+            let id = &DocumentId::of(username);
+            api.observer.emit(&Observation::DocumentInvalid { request_id, id, rule });
+        }
+        error => api.observer.emit(&Observation::BucketFailed { request_id, error }),
+    }
+}

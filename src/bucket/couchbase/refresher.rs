@@ -1,0 +1,149 @@
+//! The thread that keeps the topology fresh.
+//!
+//! Invariant: one thread a database, started once there is a topology to keep fresh; it looks again every half minute
+//! or so, soon after a failure, and ever more rarely while the cluster does not answer. It never spins and never
+//! removes a topology.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::discovery::{Discovery, Refresher};
+use crate::clock::{self, Deadline};
+use crate::observe::Observation;
+
+/// From one refresh to the next while all is well.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// From a good refresh to the next one at least, however much fails meanwhile.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The waits between refreshes that fail: the first, and where doubling ends.
+const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(10);
+
+/// It calls `ureq` and little else.
+const STACK_BYTES: usize = 512 * 1024;
+
+/// When to look again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pace {
+    /// Until then nothing makes it look.
+    rest: Duration,
+    /// Then it looks even if nothing failed.
+    interval: Duration,
+}
+
+impl Pace {
+    /// The pace after so many failures in a row. `chance` is from 0 to 1: many programs that lost the same cluster at
+    /// the same moment are not to come back at the same moment.
+    fn after(failures: u32, chance: f64) -> Self {
+        if failures == 0 {
+            let interval = INTERVAL.mul_f64(0.9 + 0.2 * chance);
+            return Self { rest: SHORTEST_INTERVAL, interval };
+        }
+        let doubled = FIRST_BACK_OFF.saturating_mul(2_u32.saturating_pow(failures - 1)).min(LONGEST_BACK_OFF);
+        let wait = doubled.mul_f64(0.5 + 0.5 * chance);
+        Self { rest: wait, interval: wait }
+    }
+}
+
+/// Starts the thread, unless it is there. If it cannot be started the topology stays as it is, and the next discovery
+/// tries again.
+pub fn ensure(discovery: &Arc<Discovery>) {
+    let mut state = discovery.lock();
+    if state.refresher != Refresher::NotStarted {
+        return;
+    }
+    state.refresher = Refresher::Waiting;
+    drop(state);
+    let its_own = Arc::clone(discovery);
+    let thread = std::thread::Builder::new().name("couchbase-nodes".to_owned()).stack_size(STACK_BYTES);
+    if let Err(error) = thread.spawn(move || run(&its_own)) {
+        let mut state = discovery.lock();
+        if state.refresher != Refresher::Stopped {
+            state.refresher = Refresher::NotStarted;
+        }
+        drop(state);
+        discovery.observer.emit(&Observation::Warning(format_args!(
+            "no thread could be started that keeps the list of Couchbase nodes fresh: {error}"
+        )));
+    }
+}
+
+fn run(discovery: &Discovery) {
+    let mut failures = 0;
+    while wait(discovery, Pace::after(failures, fastrand::f64())) == Next::Look {
+        match discovery.refresh() {
+            Ok(_) => {
+                if failures > 0 {
+                    discovery
+                        .observer
+                        .emit(&Observation::Note(format_args!("Couchbase can be asked for its nodes again")));
+                }
+                failures = 0;
+            }
+            Err(error) => {
+                // Once an episode: the requests tell the rest.
+                if failures == 0 {
+                    discovery.observer.emit(&Observation::Warning(format_args!(
+                        "the list of Couchbase nodes could not be refreshed, the last one is kept: {error}"
+                    )));
+                }
+                failures = failures.saturating_add(1);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Look,
+    End,
+}
+
+fn wait(discovery: &Discovery, pace: Pace) -> Next {
+    let start = clock::now();
+    let rest = Deadline::after(start, pace.rest);
+    let interval = Deadline::after(start, pace.interval);
+    let mut state = discovery.lock();
+    loop {
+        let now = clock::now();
+        if state.refresher == Refresher::Stopped {
+            return Next::End;
+        }
+        let is_poked = state.refresher == Refresher::Poked;
+        if interval.is_over(now) || (is_poked && rest.is_over(now)) {
+            state.refresher = Refresher::Waiting;
+            return Next::Look;
+        }
+        let until = if is_poked { rest } else { interval };
+        // The only failure of it is that the time is over, which the loop sees for itself.
+        state = match discovery.wait(state, until) {
+            Ok(state) => state,
+            Err(_) => discovery.lock(),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_looks_every_half_minute_or_so_while_all_is_well() {
+        for chance in [0.0, 0.5, 1.0] {
+            let pace = Pace::after(0, chance);
+            assert!((27..=33).contains(&pace.interval.as_secs()), "{pace:?}");
+            assert_eq!(pace.rest, SHORTEST_INTERVAL);
+        }
+    }
+
+    #[test]
+    fn failures_make_it_rarer_up_to_ten_seconds() {
+        for (failures, longest_ms) in [(1, 100), (2, 200), (5, 1600), (8, 10_000), (1000, 10_000), (u32::MAX, 10_000)] {
+            let longest = Duration::from_millis(longest_ms);
+            assert_eq!(Pace::after(failures, 1.0).interval, longest);
+            assert_eq!(Pace::after(failures, 0.0).rest, longest / 2);
+        }
+    }
+}

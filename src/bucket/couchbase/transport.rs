@@ -1,0 +1,312 @@
+//! One HTTP exchange with a node, over `ureq`.
+//!
+//! Invariant: an exchange never outlives its deadline by more than a thread needs to wake up, every failure of `ureq`
+//! has one meaning for us (see [`failure`]), and the bytes of an answer are wiped from memory once they were read.
+
+use std::io::{self, ErrorKind, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector, Transport};
+use ureq::{Agent, Body, Error, RequestBuilder, Timeout};
+use zeroize::Zeroizing;
+
+use super::credentials::Credentials;
+use super::resolver::NodeResolver;
+use crate::bucket::{BucketError, BucketTimeouts};
+use crate::clock::{self, Deadline};
+
+/// How long a connection may lie idle and be used again. The engine closes it after about five seconds.
+pub const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
+
+/// The buffers of a connection, in bytes: `ureq` zeroes them for each new one, and its defaults are 128 KiB.
+const INPUT_BUFFER_BYTES: usize = 16 * 1024;
+const OUTPUT_BUFFER_BYTES: usize = 4 * 1024;
+
+/// What is taken for an answer's body at first, in bytes. A peer's `Content-Length` alone never makes us take more.
+const FIRST_BUFFER_BYTES: usize = 16 * 1024;
+
+/// A timeout that comes with less than this left was the deadline's: `ureq` counts some waits in whole milliseconds.
+const CLOCK_GRAIN: Duration = Duration::from_millis(2);
+
+/// An answer, its body whole or cut off at the limit.
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body. It may hold a password hash.
+    pub body: Zeroizing<Vec<u8>>,
+    /// Whether that is all.
+    pub extent: Extent,
+}
+
+/// How much of a body was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// As much as the limit allows; there was more.
+    OverLimit,
+}
+
+/// Why there is no answer.
+pub enum Failure {
+    /// The peer had closed the kept connection by the time we used it: nothing is known about the peer yet.
+    StaleConnection(BucketError),
+    /// Anything else.
+    Other(BucketError),
+}
+
+impl Failure {
+    /// The meaning of it for those who do not try again.
+    pub fn into_error(self) -> BucketError {
+        match self {
+            Self::StaleConnection(error) | Self::Other(error) => error,
+        }
+    }
+}
+
+/// A client with at most one connection, which it keeps between exchanges.
+pub struct Client {
+    agent: Agent,
+    dials: Arc<AtomicUsize>,
+}
+
+impl Client {
+    /// Opens nothing yet: the first exchange dials.
+    #[must_use]
+    pub fn new(timeouts: &BucketTimeouts) -> Self {
+        let dials = Arc::new(AtomicUsize::new(0));
+        let config = Agent::config_builder()
+            // HTTP_PROXY in our environment is not meant for the way to our database.
+            .proxy(None)
+            // The body of an error says more than its status.
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_idle_connections(1)
+            .max_idle_connections_per_host(1)
+            .max_idle_age(MAX_IDLE_AGE)
+            .input_buffer_size(INPUT_BUFFER_BYTES)
+            .output_buffer_size(OUTPUT_BUFFER_BYTES)
+            .user_agent(concat!("userprofiles/", env!("CARGO_PKG_VERSION")))
+            .accept("application/json")
+            .timeout_resolve(Some(timeouts.connect))
+            .timeout_connect(Some(timeouts.connect))
+            // Each exchange has its own bound over all its phases; this one only says that there always is one.
+            .timeout_global(Some(timeouts.n1ql.max(timeouts.operation)))
+            .build();
+        let connector = DefaultConnector::default().chain(CountDials(Arc::clone(&dials)));
+        Self { agent: Agent::with_parts(config, connector, NodeResolver::default()), dials }
+    }
+
+    /// Sends a JSON body. `peer` is who answers there, in words for a reason.
+    ///
+    /// # Errors
+    /// [`Failure`] if no answer came, or not all of it.
+    pub fn post(&self, url: &str, body: &[u8], peer: &str, ask: &Ask) -> Result<Reply, Failure> {
+        let request = self.agent.post(url).content_type("application/json");
+        self.exchange(request, peer, ask, |request| request.send(body))
+    }
+
+    /// Asks for what is there. See [`Client::post`].
+    ///
+    /// # Errors
+    /// As [`Client::post`].
+    pub fn get(&self, url: &str, peer: &str, ask: &Ask) -> Result<Reply, Failure> {
+        self.exchange(self.agent.get(url), peer, ask, RequestBuilder::call)
+    }
+
+    fn exchange<Kind>(
+        &self,
+        request: RequestBuilder<Kind>,
+        peer: &str,
+        ask: &Ask,
+        send: impl FnOnce(RequestBuilder<Kind>) -> Result<ureq::http::Response<Body>, Error>,
+    ) -> Result<Reply, Failure> {
+        let left = ask.deadline.remaining(clock::now());
+        if left.is_zero() {
+            let reason = format!("no time was left to ask {peer}");
+            return Err(Failure::Other(BucketError::Timeout { reason }));
+        }
+        let mut request = request.config().timeout_global(Some(left)).build();
+        if let Some(authorization) = ask.credentials.authorization() {
+            request = request.header("authorization", authorization);
+        }
+        let dials = self.dials.load(Ordering::Relaxed);
+        let response = send(request).map_err(|error| {
+            let was_kept = self.dials.load(Ordering::Relaxed) == dials;
+            let meaning = failure(&error, Phase::Head, peer, ask.deadline);
+            if was_kept && is_disconnection(&error) {
+                Failure::StaleConnection(meaning)
+            } else {
+                Failure::Other(meaning)
+            }
+        })?;
+        let status = response.status().as_u16();
+        let (body, extent) = read_body(&mut response.into_body().into_reader(), ask.max_body_bytes)
+            .map_err(|error| Failure::Other(failure(&Error::from(error), Phase::Body, peer, ask.deadline)))?;
+        Ok(Reply { status, body, extent })
+    }
+}
+
+/// The bounds of one exchange, and who asks.
+pub struct Ask<'a> {
+    /// See [`Credentials`].
+    pub credentials: &'a Credentials,
+    /// When the answer is of no use any more.
+    pub deadline: Deadline,
+    /// How much of a body is read, in bytes.
+    pub max_body_bytes: usize,
+}
+
+/// How far an exchange had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No status line yet.
+    Head,
+    /// The body.
+    Body,
+}
+
+/// What a failure of `ureq` means. Every variant that can come up here has its own arm.
+fn failure(error: &Error, phase: Phase, peer: &str, deadline: Deadline) -> BucketError {
+    let unavailable = |what: &str| BucketError::Unavailable { reason: format!("{peer} {what}") };
+    let misconfigured = |what: &str| BucketError::Misconfigured { reason: format!("{peer} {what}") };
+    let timeout = |what: &str| BucketError::Timeout { reason: format!("{peer} {what}") };
+    match error {
+        Error::Timeout(_) if deadline.remaining(clock::now()) < CLOCK_GRAIN => timeout("did not answer in time"),
+        Error::Timeout(Timeout::Resolve) => unavailable("was not found by name in time ([bucket] connect_timeout)"),
+        Error::Timeout(Timeout::Connect) => unavailable("could not be connected to in time ([bucket] connect_timeout)"),
+        Error::Timeout(_) => timeout("did not answer in time"),
+        Error::HostNotFound => unavailable("was not found: its name has no address"),
+        Error::Io(error) => unavailable(&format!("could not be reached, or the connection broke: {error}")),
+        Error::ConnectionFailed | Error::BodyStalled => unavailable("could not be reached, or the connection broke"),
+        Error::Protocol(_) | Error::LargeResponseHeader(..) if phase == Phase::Head => {
+            misconfigured("does not speak HTTP; check the hosts and ports of [couchbase] connection_string")
+        }
+        Error::Protocol(_) => unavailable("sent an answer that is broken in its middle"),
+        Error::Tls(_) | Error::TlsRequired => misconfigured("could not be reached over TLS"),
+        Error::Http(_) | Error::BadUri(_) => misconfigured("has a name that cannot stand in a URL"),
+        // Redirects, statuses as errors, proxies and bodies of a fixed length are switched off or not used.
+        other => unavailable(&format!("could not be asked: {other}")),
+    }
+}
+
+/// How a peer's closing of a connection shows in what follows.
+fn is_disconnection(error: &Error) -> bool {
+    let Error::Io(error) = error else { return false };
+    matches!(
+        error.kind(),
+        ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::NotConnected
+    )
+}
+
+/// Reads a body to its end, or to the limit, without leaving copies behind: a vector that grows by itself would.
+fn read_body(reader: &mut impl Read, max_bytes: usize) -> io::Result<(Zeroizing<Vec<u8>>, Extent)> {
+    let mut buffer = Zeroizing::new(vec![0; FIRST_BUFFER_BYTES.min(max_bytes + 1)]);
+    let mut filled = 0;
+    loop {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(bytes) => filled += bytes,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if filled > max_bytes {
+            break;
+        }
+        if filled == buffer.len() {
+            let mut larger = Zeroizing::new(vec![0; (filled * 2).min(max_bytes + 1)]);
+            larger[..filled].copy_from_slice(&buffer);
+            buffer = larger;
+        }
+    }
+    buffer.truncate(filled);
+    Ok((buffer, if filled > max_bytes { Extent::OverLimit } else { Extent::Whole }))
+}
+
+/// Counts the connections that are opened: an exchange that opened none used the kept one.
+#[derive(Debug)]
+struct CountDials(Arc<AtomicUsize>);
+
+impl<In: Transport> Connector<In> for CountDials {
+    type Out = In;
+
+    fn connect(&self, _: &ConnectionDetails, chained: Option<In>) -> Result<Option<In>, Error> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(chained)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(error: &Error, phase: Phase, deadline: Deadline) -> &'static str {
+        match failure(error, phase, "the peer", deadline) {
+            BucketError::Misconfigured { .. } => "misconfigured",
+            BucketError::Unavailable { .. } => "unavailable",
+            BucketError::Timeout { .. } => "timeout",
+            BucketError::Busy { .. } | BucketError::InvalidDocument(_) => "neither",
+        }
+    }
+
+    #[test]
+    fn failures_of_the_transport_fall_in_the_rows_of_the_contract() {
+        let now = clock::now();
+        let io = |kind: ErrorKind| Error::Io(kind.into());
+        for (error, phase, expected) in [
+            (io(ErrorKind::ConnectionRefused), Phase::Head, "unavailable"),
+            (io(ErrorKind::ConnectionReset), Phase::Head, "unavailable"),
+            (io(ErrorKind::HostUnreachable), Phase::Head, "unavailable"),
+            (io(ErrorKind::UnexpectedEof), Phase::Body, "unavailable"),
+            (Error::HostNotFound, Phase::Head, "unavailable"),
+            (Error::Timeout(Timeout::Resolve), Phase::Head, "unavailable"),
+            (Error::Timeout(Timeout::Connect), Phase::Head, "unavailable"),
+            (Error::Timeout(Timeout::Global), Phase::Head, "timeout"),
+            (Error::Timeout(Timeout::Global), Phase::Body, "timeout"),
+            (Error::LargeResponseHeader(2, 1), Phase::Head, "misconfigured"),
+            (Error::Tls("no"), Phase::Head, "misconfigured"),
+            (Error::BadUri("x".to_owned()), Phase::Head, "misconfigured"),
+            (Error::ConnectionFailed, Phase::Head, "unavailable"),
+        ] {
+            assert_eq!(kind(&error, phase, Deadline::never(now)), expected, "{error:?}");
+        }
+        let over = Deadline::after(now, Duration::ZERO);
+        assert_eq!(kind(&Error::Timeout(Timeout::Connect), Phase::Head, over), "timeout");
+    }
+
+    #[test]
+    fn a_body_is_read_to_its_end_or_to_the_limit_whichever_way_it_comes() {
+        /// Gives out its bytes in pieces of an odd size.
+        struct Pieces<'a>(&'a [u8]);
+
+        impl Read for Pieces<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let size = self.0.len().min(buffer.len()).min(4099);
+                buffer[..size].copy_from_slice(&self.0[..size]);
+                self.0 = &self.0[size..];
+                Ok(size)
+            }
+        }
+
+        let bytes: Vec<u8> = (0..100_000_u32).map(|number| u8::try_from(number % 251).unwrap()).collect();
+        for (size, limit, extent) in [
+            (0, 0, Extent::Whole),
+            (1, 0, Extent::OverLimit),
+            (16_384, 16_384, Extent::Whole),
+            (16_385, 16_384, Extent::OverLimit),
+            (100_000, 100_000, Extent::Whole),
+            (100_000, 99_999, Extent::OverLimit),
+            (100_000, 1_000_000, Extent::Whole),
+        ] {
+            let (body, found) = read_body(&mut Pieces(&bytes[..size]), limit).unwrap();
+            assert_eq!(found, extent, "{size} bytes, at most {limit}");
+            assert_eq!(body.as_slice(), &bytes[..size.min(limit + 1)]);
+        }
+    }
+}

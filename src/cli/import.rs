@@ -1,0 +1,163 @@
+//! `import`: stores the documents of a file, one JSON object a line.
+//!
+//! Lines are checked one by one and stored in batches; each batch is stored whole or not at all, and storing it again
+//! changes nothing. So an import that was cut short at any moment is mended by running it again.
+//!
+//! Invariant: works through the traits of `bucket` only, and so the same with every database.
+
+mod batch;
+mod line;
+mod lines;
+mod rejects;
+
+pub use line::{Rejection, parse_line};
+pub use rejects::RejectsReport;
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::bucket::{BucketTimeouts, Database};
+use batch::{Batch, Store};
+use lines::Lines;
+use rejects::Rejects;
+
+/// Where documents are imported from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportSource {
+    /// `-`
+    StandardInput,
+    /// A file, or anything that can be read like one.
+    File(PathBuf),
+}
+
+impl ImportSource {
+    /// Takes an argument of the command line.
+    #[must_use]
+    pub fn from_argument(argument: &OsStr) -> Self {
+        if argument == "-" { Self::StandardInput } else { Self::File(PathBuf::from(argument)) }
+    }
+
+    /// Where the rejects go: for `FILE.jsonl` into `FILE.rejected.jsonl` beside it, for standard input into
+    /// `stdin.rejected.jsonl` in the current folder.
+    #[must_use]
+    pub fn rejects_path(&self) -> PathBuf {
+        match self {
+            Self::StandardInput => PathBuf::from("stdin.rejected.jsonl"),
+            Self::File(path) if path.extension().is_some_and(|extension| extension == "jsonl") => {
+                path.with_extension("rejected.jsonl")
+            }
+            Self::File(path) => {
+                let mut name = path.clone().into_os_string();
+                name.push(".rejected.jsonl");
+                PathBuf::from(name)
+            }
+        }
+    }
+}
+
+/// What became of an import. Its `Display` is the summary for the person who asked for it.
+#[derive(Debug)]
+pub struct ImportOutcome {
+    /// Lines whose document is stored; two lines for one user count twice, and the later one is what is stored.
+    pub stored: u64,
+    /// Lines that were not stored.
+    pub rejected: u64,
+    /// Where to read about these.
+    pub rejects: RejectsReport,
+}
+
+impl fmt::Display for ImportOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stored, rejected, rejects } = self;
+        let Some((line, reason)) = &rejects.first else {
+            return write!(f, "{stored} lines stored, none rejected");
+        };
+        write!(f, "{stored} lines stored, {rejected} rejected (the first is line {line}: {reason}); ")?;
+        let path = rejects.path.display();
+        match &rejects.failure {
+            None => write!(f, "{path} says which and why"),
+            Some(error) => write!(f, "which and why could not be written to {path} ({error})"),
+        }
+    }
+}
+
+/// Imports all of `source`, with a progress bar on standard error if that is a terminal. Blocks until it is done; each
+/// batch has its own deadline of the N1QL timeout.
+///
+/// # Errors
+/// If the source cannot be read, or a batch cannot be stored. Rejected lines are no error: see [`ImportOutcome`].
+pub fn run(database: &dyn Database, timeouts: &BucketTimeouts, source: &ImportSource) -> anyhow::Result<ImportOutcome> {
+    let rejects_path = source.rejects_path();
+    match source {
+        ImportSource::StandardInput => {
+            import(database, timeouts, io::stdin().lock(), rejects_path, &progress_bar(None))
+                .context("standard input was not imported to its end")
+        }
+        ImportSource::File(path) => {
+            let not_opened = || format!("{} cannot be opened: name a file with one document a line", path.display());
+            let file = File::open(path).with_context(not_opened)?;
+            let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
+            import(database, timeouts, BufReader::new(file), rejects_path, &progress_bar(size))
+                .with_context(|| format!("{} was not imported to its end", path.display()))
+        }
+    }
+}
+
+/// As [`run`], from any input.
+fn import(
+    database: &dyn Database,
+    timeouts: &BucketTimeouts,
+    input: impl BufRead,
+    rejects_path: PathBuf,
+    progress: &ProgressBar,
+) -> anyhow::Result<ImportOutcome> {
+    let mut lines = Lines::new(input);
+    let mut rejects = Rejects::new(rejects_path);
+    let mut store = Store::new(database, timeouts);
+    let mut batch = Batch::default();
+    while let Some(line) = lines.next().context("reading it failed")? {
+        progress.set_position(line.bytes_read);
+        if is_blank(line.text) {
+            continue;
+        }
+        match parse_line(line.text) {
+            Ok(document) => batch.add(line.number, document),
+            Err(rejection) => rejects.add(line.number, rejection),
+        }
+        if batch.is_full() {
+            store.store(&std::mem::take(&mut batch))?;
+        }
+    }
+    store.store(&batch)?;
+    progress.finish_and_clear();
+    Ok(ImportOutcome { stored: store.stored_lines(), rejected: rejects.count(), rejects: rejects.finish() })
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+}
+
+/// A bar for an input whose size in bytes is known, a running count for another, and nothing at all where nobody
+/// looks.
+fn progress_bar(size: Option<u64>) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match size {
+        Some(bytes) => (ProgressBar::new(bytes), "{wide_bar} {bytes} of {total_bytes}, {eta} left"),
+        None => (ProgressBar::no_length(), "{spinner} {bytes} in {elapsed}"),
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,93 @@
+//! Collects documents until there are enough for one exchange with the database, and stores them.
+//!
+//! Invariant: no id stands in a batch twice, and of two lines for one user the later one wins.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use crate::bucket::{Bucket, BucketError, BucketTimeouts, Database, NewDocument, get_bucket};
+use crate::clock::{self, Deadline};
+use crate::model::DocumentId;
+
+/// A batch is stored when it has this many documents,
+const MAX_DOCUMENTS: usize = 1_000;
+/// or this many bytes of text.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Documents that wait to be stored together.
+#[derive(Default)]
+pub(super) struct Batch {
+    documents: Vec<NewDocument>,
+    places: HashMap<DocumentId, usize>,
+    bytes: usize,
+    lines: u64,
+    first_and_last_line: Option<(u64, u64)>,
+}
+
+impl Batch {
+    pub(super) fn add(&mut self, line: u64, document: NewDocument) {
+        self.lines += 1;
+        self.bytes += document.text.len();
+        self.first_and_last_line = Some((self.first_and_last_line.map_or(line, |(first, _)| first), line));
+        if let Some(place) = self.places.get(&document.id) {
+            let earlier = std::mem::replace(&mut self.documents[*place], document);
+            self.bytes -= earlier.text.len();
+        } else {
+            self.places.insert(document.id.clone(), self.documents.len());
+            self.documents.push(document);
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.documents.len() >= MAX_DOCUMENTS || self.bytes >= MAX_BYTES
+    }
+}
+
+/// Stores batches through one bucket connection at a time, each within its own N1QL timeout.
+pub(super) struct Store<'a> {
+    database: &'a dyn Database,
+    timeouts: &'a BucketTimeouts,
+    kept: Option<(Box<dyn Bucket>, Instant)>,
+    stored_lines: u64,
+}
+
+impl<'a> Store<'a> {
+    pub(super) fn new(database: &'a dyn Database, timeouts: &'a BucketTimeouts) -> Self {
+        Self { database, timeouts, kept: None, stored_lines: 0 }
+    }
+
+    /// How many lines are stored: a user who has two counts twice.
+    pub(super) fn stored_lines(&self) -> u64 {
+        self.stored_lines
+    }
+
+    pub(super) fn store(&mut self, batch: &Batch) -> anyhow::Result<()> {
+        let Some((first, last)) = batch.first_and_last_line else {
+            return Ok(());
+        };
+        self.upsert(&batch.documents).with_context(|| {
+            format!(
+                "lines {first} to {last} are not stored; {} lines before them are. Importing the whole file once more \
+                 is safe, once this is mended",
+                self.stored_lines
+            )
+        })?;
+        self.stored_lines += batch.lines;
+        Ok(())
+    }
+
+    fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError> {
+        let now = clock::now();
+        let deadline = Deadline::after(now, self.timeouts.n1ql);
+        let mut bucket = match self.kept.take() {
+            Some((bucket, idle_since)) if bucket.is_fresh(idle_since, now) => bucket,
+            _ => get_bucket(self.database, self.timeouts, deadline)?,
+        };
+        bucket.set_deadline(deadline);
+        bucket.upsert(documents)?;
+        self.kept = Some((bucket, clock::now()));
+        Ok(())
+    }
+}

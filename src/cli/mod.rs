@@ -1,0 +1,222 @@
+//! The command line: what was typed becomes one command, and its outcome an exit code.
+//!
+//! Invariant: only this module and its commands write to standard output; secrets are never taken from flags.
+
+pub mod config;
+pub mod get;
+pub mod import;
+pub mod serve;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::bucket::{self, BucketTimeouts};
+use crate::config::{Loaded, Sources, load};
+use get::GetOutcome;
+use import::ImportSource;
+
+use crate::observe::{self, Observation, Observer};
+
+/// How a command ended; the numbers are the exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what it was asked.
+    Done = 0,
+    /// It failed: the database, a file, an address.
+    Failed = 1,
+    /// It was asked wrongly: usage or settings.
+    Usage = 2,
+    /// `get`: there is no such user.
+    NoSuchUser = 3,
+    /// `import`: some lines were rejected, and the others are stored.
+    SomeRejected = 4,
+}
+
+/// Serves user profiles out of a NoSQL database.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalFlags,
+    /// Without a command: `serve`.
+    #[command(subcommand)]
+    command: Option<CommandLine>,
+    #[command(flatten)]
+    serve: ServeFlags,
+}
+
+/// Flags that may stand before a command or behind it, or both. (Clap's own `global` forgets those before it.)
+#[derive(Args, Debug)]
+struct GlobalFlags {
+    /// The settings file [default: config/userprofiles.toml, else /etc/userprofiles/userprofiles.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// off, error, warn, info or debug
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Any setting, such as bucket.connections=pooled; may be given several times
+    #[arg(long, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl GlobalFlags {
+    /// What stands behind the command wins.
+    fn then(mut self, behind: Self) -> Self {
+        self.set.extend(behind.set);
+        Self { config: behind.config.or(self.config), log_level: behind.log_level.or(self.log_level), set: self.set }
+    }
+}
+
+#[derive(Args, Debug, Default)]
+struct ServeFlags {
+    /// First import this file of profiles, one JSON document a line (`-`: standard input)
+    #[arg(long, value_name = "FILE.jsonl")]
+    import: Option<OsString>,
+    /// Where to listen, such as `127.0.0.1:8000` or `unix:/run/userprofiles.sock`
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+}
+
+/// The commands as they are typed, each with the flags behind it.
+#[derive(Debug, Subcommand)]
+enum CommandLine {
+    /// Answer requests until TERM or INT
+    Serve {
+        #[command(flatten)]
+        flags: ServeFlags,
+        #[command(flatten)]
+        global: GlobalFlags,
+    },
+    /// Store the profiles of a file, one JSON document a line
+    Import {
+        /// The file; `-` is standard input
+        file: OsString,
+        #[command(flatten)]
+        global: GlobalFlags,
+    },
+    /// Print the public profile of one user
+    Get {
+        /// The username as it is, not percent-encoded
+        username: String,
+        #[command(flatten)]
+        global: GlobalFlags,
+    },
+    /// Print the settings that are in effect
+    Config {
+        /// Print a settings file with every setting, its default and the reason for it
+        #[arg(long)]
+        example: bool,
+        #[command(flatten)]
+        global: GlobalFlags,
+    },
+}
+
+/// A command by itself.
+enum Command {
+    Serve(ServeFlags),
+    Import(OsString),
+    Get(String),
+    Config,
+    ConfigExample,
+}
+
+impl CommandLine {
+    fn split(self) -> (Command, GlobalFlags) {
+        match self {
+            Self::Serve { flags, global } => (Command::Serve(flags), global),
+            Self::Import { file, global } => (Command::Import(file), global),
+            Self::Get { username, global } => (Command::Get(username), global),
+            Self::Config { example: false, global } => (Command::Config, global),
+            Self::Config { example: true, global } => (Command::ConfigExample, global),
+        }
+    }
+}
+
+/// Runs the program with the process's arguments and environment.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = run(cli).unwrap_or_else(|error| {
+        complain(&format!("{error:#}"));
+        Exit::Failed
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let Cli { global, command, serve: top_flags } = cli;
+    let (command, global) = match (command, top_flags) {
+        (None, flags) => (Command::Serve(flags), global),
+        (Some(line), ServeFlags { import: None, listen: None }) => {
+            let (command, behind) = line.split();
+            (command, global.then(behind))
+        }
+        (Some(_), _) => {
+            complain("--import and --listen belong behind `serve`");
+            return Ok(Exit::Usage);
+        }
+    };
+    let listen = match &command {
+        Command::ConfigExample => {
+            config::print_example(&mut io::stdout()).context("cannot write to standard output")?;
+            return Ok(Exit::Done);
+        }
+        Command::Serve(flags) => flags.listen.clone(),
+        _ => None,
+    };
+    let sources = Sources::of_process(global.config, global.set, global.log_level, listen);
+    let loaded = match load(&sources) {
+        Ok(loaded) => loaded,
+        Err(errors) => {
+            complain(&errors.to_string());
+            return Ok(Exit::Usage);
+        }
+    };
+    observe::format::init(&loaded.settings.log);
+    let observer = Observer::default();
+    for warning in &loaded.warnings {
+        observer.emit(&Observation::Warning(format_args!("{warning}")));
+    }
+    run_command(command, &loaded, &observer)
+}
+
+fn run_command(command: Command, loaded: &Loaded, observer: &Observer) -> anyhow::Result<Exit> {
+    let timeouts = BucketTimeouts::from(&loaded.settings.bucket);
+    match command {
+        Command::Serve(flags) => serve::run(&loaded.settings, flags.import.as_deref(), observer),
+        Command::Import(file) => {
+            let database = bucket::database(&loaded.settings, observer)?;
+            let outcome = import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(&file))?;
+            complain(&outcome.to_string());
+            Ok(if outcome.rejected == 0 { Exit::Done } else { Exit::SomeRejected })
+        }
+        Command::Get(username) => {
+            let database = bucket::database(&loaded.settings, observer)?;
+            Ok(match get::run(database.as_ref(), &timeouts, &username, &mut io::stdout())? {
+                GetOutcome::Found => Exit::Done,
+                GetOutcome::NotFound => {
+                    complain("there is no such user");
+                    Exit::NoSuchUser
+                }
+                GetOutcome::InvalidUsername(rule) => {
+                    complain(&rule.to_string());
+                    Exit::Usage
+                }
+            })
+        }
+        Command::Config | Command::ConfigExample => {
+            config::print_effective(loaded, &mut io::stdout()).context("cannot write to standard output")?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Tells the person at the terminal what is wrong. If standard error is closed, the exit code still says it.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "userprofiles: {message}");
+}

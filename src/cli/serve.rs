@@ -1,0 +1,155 @@
+//! `serve`: puts the parts together, runs until a signal, and takes them down in order.
+//!
+//! Invariant: by the time it says that it listens, every address is bound and answered.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Context;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
+use signal_hook::iterator::Signals;
+
+use super::Exit;
+use super::import::{self, ImportSource};
+use crate::admin::Admin;
+use crate::api::Api;
+use crate::bucket::{self, BucketTimeouts, Buckets};
+use crate::config::{HttpSettings, ListenAddress, Settings};
+use crate::http::{Limits, Listener, Server, Workforce, bind, clamp_connections};
+use crate::observe::{Observation, Observer};
+
+/// One answers `/live` while the other waits for the database to say `/ready`.
+const ADMIN_WORKERS: usize = 2;
+
+/// Connections that operators and their tools may have.
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// The files of one embedded bucket connection: SQLite's database, its log, and the log's index.
+const FILES_PER_BUCKET: usize = 3;
+
+/// Serves until TERM or INT.
+///
+/// # Errors
+/// What keeps it from starting, with what to do about it.
+pub fn run(settings: &Settings, import_file: Option<&OsStr>, observer: &Observer) -> anyhow::Result<Exit> {
+    let database = bucket::database(settings, observer)?;
+    if let Some(file) = import_file {
+        let timeouts = BucketTimeouts::from(&settings.bucket);
+        let outcome = import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(file))?;
+        match outcome.rejected {
+            0 => note(observer, format_args!("import: {outcome}")),
+            _ => warn(observer, format_args!("import: {outcome}; serving what is there")),
+        }
+    }
+    let workforce = Workforce::new("http", usize::from(settings.http.workers));
+    let max_buckets = bucket_connections(settings, workforce);
+    let limits = limits(&settings.http, max_buckets, observer);
+    // Until here a signal ends the process as it always does: an import can be run again.
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot take signals")?;
+    let public_listeners = bind_all(&settings.http.listen, settings.http.unix_mode)?;
+    let admin_listeners = bind_all(settings.admin.listen.as_slice(), settings.http.unix_mode)?;
+    note(observer, format_args!("database: {} ({})", database.name(), database.describe()));
+    let buckets = Arc::new(Buckets::new(database, &settings.bucket, max_buckets));
+
+    let api = Api::new(Arc::clone(&buckets), &settings.http, observer).into_service();
+    let public = Server::start(public_listeners, api, limits, workforce, observer).context("cannot start threads")?;
+    let admin_limits = Limits { max_connections: ADMIN_CONNECTIONS, ..limits };
+    let admin_service = Admin::new(buckets, observer).into_service();
+    let admin_workforce = Workforce::new("admin", ADMIN_WORKERS);
+    let admin = match admin_listeners {
+        listeners if listeners.is_empty() => None,
+        listeners => Some(
+            Server::start(listeners, admin_service, admin_limits, admin_workforce, observer)
+                .context("cannot start threads")?,
+        ),
+    };
+    say_what_to_try(public.addresses(), admin.as_ref().map_or(&[], Server::addresses), observer);
+
+    wait_for_the_end(&mut signals, observer)?;
+    note(
+        observer,
+        format_args!("going down: answering what was sent, for {} s at the most", limits.drain_timeout.as_secs()),
+    );
+    let servers = [Some(&public), admin.as_ref()];
+    servers.iter().flatten().for_each(|server| server.begin_drain());
+    servers.iter().flatten().for_each(|server| server.finish_drain());
+    note(observer, format_args!("stopped"));
+    Ok(Exit::Done)
+}
+
+/// As many bucket connections as requests that may wait for one, unless a setting says otherwise.
+fn bucket_connections(settings: &Settings, workforce: Workforce) -> u32 {
+    let may_wait = u32::try_from(workforce.may_wait).unwrap_or(u32::MAX);
+    settings.bucket.max_connections.unwrap_or(may_wait)
+}
+
+fn limits(settings: &HttpSettings, max_buckets: u32, observer: &Observer) -> Limits {
+    let wanted = settings.max_connections as usize;
+    let other_files = max_buckets as usize * FILES_PER_BUCKET + ADMIN_CONNECTIONS;
+    let fitting = clamp_connections(wanted, other_files);
+    if fitting < wanted {
+        warn(
+            observer,
+            format_args!(
+                "[http] max_connections = {wanted} does not fit under the limit of open files: {fitting} it is; raise LimitNOFILE (or ulimit -n)"
+            ),
+        );
+    }
+    Limits { max_connections: fitting, ..Limits::from(settings) }
+}
+
+fn bind_all(addresses: &[ListenAddress], unix_mode: u32) -> anyhow::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        listeners.extend(bind(address, unix_mode)?);
+    }
+    Ok(listeners)
+}
+
+fn say_what_to_try(public: &[String], admin: &[String], observer: &Observer) {
+    for address in public {
+        note(observer, format_args!("listening on {}", as_url(address)));
+    }
+    for address in admin {
+        note(observer, format_args!("operators: {} (/live, /ready)", as_url(address)));
+    }
+    match public.first().map(|address| address.strip_prefix("unix:")) {
+        Some(Some(path)) => note(
+            observer,
+            format_args!("try: curl --unix-socket {} http://localhost/users/johndoe", Path::new(path).display()),
+        ),
+        Some(None) => note(observer, format_args!("try: curl -i {}/users/johndoe", as_url(&public[0]))),
+        None => {}
+    }
+}
+
+fn as_url(address: &str) -> String {
+    if address.starts_with("unix:") { address.to_owned() } else { format!("http://{address}") }
+}
+
+/// Returns at the first TERM or INT. From then on, a second one ends the process at once.
+fn wait_for_the_end(signals: &mut Signals, observer: &Observer) -> anyhow::Result<()> {
+    for signal in signals.forever() {
+        if signal == SIGHUP {
+            warn(observer, format_args!("HUP: settings are read at start only; restart to apply changes"));
+            continue;
+        }
+        for signal in [SIGTERM, SIGINT] {
+            flag::register_conditional_shutdown(signal, Exit::Failed as i32, Arc::new(AtomicBool::new(true)))
+                .context("cannot take signals")?;
+        }
+        break;
+    }
+    Ok(())
+}
+
+fn note(observer: &Observer, note: std::fmt::Arguments<'_>) {
+    observer.emit(&Observation::Note(note));
+}
+
+fn warn(observer: &Observer, warning: std::fmt::Arguments<'_>) {
+    observer.emit(&Observation::Warning(warning));
+}

@@ -1,0 +1,137 @@
+//! The settings file: TOML in, what was written and on which line out.
+//!
+//! Invariant: no line of the file is ever quoted, because a secret may stand in it by mistake.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::error::{ConfigError, Origin};
+use super::names;
+use super::value::Raw;
+
+/// One bracket that is left open makes an error of every line below it, and says nothing new after a few.
+const MOST_SYNTAX_ERRORS: usize = 5;
+
+/// Something that was written somewhere.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) section: String,
+    pub(super) key: String,
+    pub(super) raw: Raw,
+    pub(super) origin: Origin,
+}
+
+/// Finds and reads the settings file: the one that was asked for, or the first of those that are looked for.
+/// `None`: there is none, and none was asked for.
+///
+/// # Errors
+/// A file that was asked for and is not there; a file that cannot be read.
+pub(super) fn read(config: Option<&Path>, search: &[PathBuf]) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    let candidates = config.map_or_else(|| search.iter().map(PathBuf::as_path).collect(), |path| vec![path]);
+    for path in candidates {
+        match std::fs::read_to_string(path) {
+            Ok(text) => return Ok(Some((path.to_owned(), text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && config.is_none() => {}
+            Err(error) => return Err(unreadable(path, &error)),
+        }
+    }
+    Ok(None)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound => "correct the path behind --config, or write one: userprofiles config --example",
+        io::ErrorKind::PermissionDenied => "give the user that runs this program the right to read it",
+        io::ErrorKind::InvalidData => "it must be UTF-8",
+        _ => "name a plain file",
+    };
+    ConfigError::new(path.display(), format!("the settings file cannot be read ({error}): {remedy}"))
+}
+
+/// Reads the text of a settings file. What is wrong with its syntax goes to `errors`; what can be understood all the
+/// same is answered, so that everything is told at once.
+pub(super) fn parse(path: &Path, text: &str, errors: &mut Vec<ConfigError>) -> Vec<Given> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let place = |offset: usize| Origin::File { path: path.to_owned(), line: line_of(text, offset) };
+    let (table, syntax_errors) = DeTable::parse_recoverable(text);
+    if !syntax_errors.is_empty() {
+        let mut found: Vec<(usize, String)> = syntax_errors
+            .iter()
+            .map(|error| (line_of(text, error.span().map_or(0, |span| span.start)), error.message().to_owned()))
+            .collect();
+        // The sort keeps the order within a line, where the first error is the one that caused the others.
+        found.sort_by_key(|(line, _)| *line);
+        found.dedup_by_key(|(line, _)| *line);
+        errors.extend(found.into_iter().take(MOST_SYNTAX_ERRORS).map(|(line, message)| {
+            let origin = Origin::File { path: path.to_owned(), line };
+            ConfigError::new(origin, format!("this is not TOML: {message}"))
+        }));
+        // What was recovered may be torn: only the mistakes in syntax are certain.
+        return Vec::new();
+    }
+    let mut given = Vec::new();
+    for (section, value) in table.into_inner() {
+        let offset = section.span().start;
+        let section = section.into_inner().into_owned();
+        match value.into_inner() {
+            // Told once, where its name stands, and not for each setting in it; an empty one may be misspelt too.
+            DeValue::Table(_) if !is_section(&section) => {
+                errors.push(ConfigError::new(place(offset), names::unknown_section(&section)));
+            }
+            DeValue::Table(settings) => given.extend(settings.into_iter().map(|(key, value)| Given {
+                section: section.clone(),
+                origin: place(key.span().start),
+                key: key.into_inner().into_owned(),
+                raw: raw(value),
+            })),
+            _ => errors.push(ConfigError::new(place(offset), not_a_section(&section))),
+        }
+    }
+    given.sort_by_key(|given| match given.origin {
+        Origin::File { line, .. } => line,
+        _ => 0,
+    });
+    given
+}
+
+fn is_section(name: &str) -> bool {
+    super::table::SECTIONS.iter().any(|known| known.name == name)
+}
+
+fn not_a_section(name: &str) -> String {
+    if is_section(name) {
+        format!("{name} is a section: write [{name}] on a line of its own, and its settings below")
+    } else {
+        names::unknown_section(name)
+    }
+}
+
+fn raw(value: Spanned<DeValue<'_>>) -> Raw {
+    match value.into_inner() {
+        DeValue::String(text) => Raw::Text(text.into_owned()),
+        DeValue::Integer(number) if number.radix() == 10 => Raw::Integer(number.as_str().to_owned()),
+        DeValue::Integer(_) => Raw::Other("number that is not decimal"),
+        DeValue::Boolean(flag) => Raw::Flag(flag),
+        DeValue::Array(entries) => list(entries),
+        other => Raw::Other(other.type_str()),
+    }
+}
+
+fn list(entries: DeArray<'_>) -> Raw {
+    let texts: Option<Vec<String>> = entries
+        .into_iter()
+        .map(|entry| match entry.into_inner() {
+            DeValue::String(text) => Some(text.into_owned()),
+            _ => None,
+        })
+        .collect();
+    texts.map_or(Raw::Other("array of other things than texts"), Raw::List)
+}
+
+/// Counted from 1.
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}

@@ -1,0 +1,215 @@
+//! From a `rouille::Response` to bytes.
+//!
+//! Invariant: an answer is framed by `Content-Length` or by having no body at all, never by the end of the connection;
+//! no field value can break a line.
+
+use std::io::Read;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rouille::Response;
+
+use super::connection::AfterAnswer;
+use super::head::Version;
+
+/// What an answer's bytes depend on beside the response itself.
+pub struct Framing<'a> {
+    /// The method of the request; empty where it could not be read.
+    pub method: &'a str,
+    /// The version of the request.
+    pub version: Version,
+    /// What follows.
+    pub after: AfterAnswer,
+    /// The value of `Date`.
+    pub date: &'a str,
+    /// The value of `X-Request-Id`.
+    pub request_id: &'a str,
+}
+
+/// Appends the answer to `output` and says how many bytes of body it announced.
+///
+/// The body is read to its end first: all of ours are in memory already.
+///
+/// # Errors
+/// What reading the body failed with; `output` is then as it was.
+pub fn encode(response: Response, framing: &Framing, output: &mut Vec<u8>) -> std::io::Result<usize> {
+    let Response { status_code, headers, data, .. } = response;
+    let (mut reader, size) = data.into_reader_and_size();
+    let mut body = Vec::with_capacity(size.unwrap_or(0));
+    reader.read_to_end(&mut body)?;
+
+    output.extend_from_slice(b"HTTP/1.1 ");
+    push_number(output, usize::from(status_code));
+    output.push(b' ');
+    output.extend_from_slice(reason_phrase(status_code).as_bytes());
+    push_field(output, "Date", framing.date);
+    push_field(output, "X-Request-Id", framing.request_id);
+    for (name, value) in headers.iter().filter(|(name, _)| !is_ours(name)) {
+        push_field(output, name, value);
+    }
+    let has_body = !matches!(status_code, 100..=199 | 204 | 304);
+    if has_body {
+        output.extend_from_slice(b"\r\nContent-Length: ");
+        push_number(output, body.len());
+    }
+    match (framing.after, framing.version) {
+        (AfterAnswer::NextRequest, Version::Http11) => {}
+        (AfterAnswer::NextRequest, Version::Http10) => push_field(output, "Connection", "keep-alive"),
+        (AfterAnswer::Close | AfterAnswer::Linger, _) => push_field(output, "Connection", "close"),
+    }
+    output.extend_from_slice(b"\r\n\r\n");
+    if has_body && framing.method != "HEAD" {
+        output.extend_from_slice(&body);
+    }
+    Ok(if has_body { body.len() } else { 0 })
+}
+
+/// Fields that belong to the connection; rouille ignores them too, wherever a handler sets them.
+fn is_ours(name: &str) -> bool {
+    ["Connection", "Content-Length", "Date", "Trailer", "Transfer-Encoding", "Upgrade", "X-Request-Id"]
+        .iter()
+        .any(|ours| ours.eq_ignore_ascii_case(name))
+}
+
+/// A line break before each field and two at the end: so there is one place that ends a line.
+fn push_field(output: &mut Vec<u8>, name: &str, value: &str) {
+    output.extend_from_slice(b"\r\n");
+    output.extend_from_slice(name.as_bytes());
+    output.extend_from_slice(b": ");
+    // SECURITY: a value that came from outside (a path in `Location`, say) must not begin a line of its own.
+    let start = output.len();
+    output.extend_from_slice(value.as_bytes());
+    output[start..].iter_mut().filter(|byte| byte.is_ascii_control()).for_each(|byte| *byte = b' ');
+}
+
+fn push_number(output: &mut Vec<u8>, number: usize) {
+    let mut digits = [0_u8; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    output.extend_from_slice(&digits[at..]);
+}
+
+/// The reason phrases of RFC 9110 §15 for what this program answers.
+fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        422 => "Unprocessable Content",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
+
+/// The value of `Date`, formatted once a second (RFC 9110 §5.6.7).
+#[derive(Debug, Default)]
+pub struct DateCache {
+    second: u64,
+    text: String,
+}
+
+impl DateCache {
+    /// The date at `now`.
+    pub fn at(&mut self, now: SystemTime) -> &str {
+        let second = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+        if self.text.is_empty() || self.second != second {
+            self.second = second;
+            self.text = http_date(second);
+        }
+        &self.text
+    }
+}
+
+/// IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn http_date(unix_second: u64) -> String {
+    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(unix_second))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(response: Response, method: &str, version: Version, after: AfterAnswer) -> String {
+        let framing = Framing { method, version, after, date: "Sun, 06 Nov 1994 08:49:37 GMT", request_id: "id" };
+        let mut output = Vec::new();
+        encode(response, &framing, &mut output).unwrap();
+        String::from_utf8(output).unwrap()
+    }
+
+    const START: &str = "\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-Request-Id: id\r\n";
+
+    #[test]
+    fn the_bytes_of_each_kind_of_answer() {
+        use AfterAnswer::{Close, NextRequest};
+        let text = || Response::from_data("text/plain", "hi");
+        for (response, method, version, after, expected) in [
+            (
+                text(),
+                "GET",
+                Version::Http11,
+                NextRequest,
+                "200 OK|Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi",
+            ),
+            (
+                text(),
+                "HEAD",
+                Version::Http11,
+                NextRequest,
+                "200 OK|Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n",
+            ),
+            (
+                text(),
+                "GET",
+                Version::Http10,
+                NextRequest,
+                "200 OK|Content-Type: text/plain\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nhi",
+            ),
+            (Response::empty_204(), "OPTIONS", Version::Http11, Close, "204 No Content|Connection: close\r\n\r\n"),
+            (
+                Response::text("x").with_status_code(304),
+                "GET",
+                Version::Http11,
+                Close,
+                "304 Not Modified|Content-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n",
+            ),
+        ] {
+            let (status, rest) = expected.split_once('|').unwrap();
+            assert_eq!(encoded(response, method, version, after), format!("HTTP/1.1 {status}{START}{rest}"));
+        }
+    }
+
+    #[test]
+    fn a_value_cannot_begin_a_line() {
+        let response = Response::empty_204().with_additional_header("Location", "/a\r\nSet-Cookie: x=y");
+        let text = encoded(response, "GET", Version::Http11, AfterAnswer::NextRequest);
+        assert!(text.contains("Location: /a  Set-Cookie: x=y\r\n"), "{text}");
+    }
+
+    #[test]
+    fn the_date_is_formatted_anew_each_second() {
+        let mut cache = DateCache::default();
+        let at = |second| UNIX_EPOCH + Duration::from_millis(second);
+        assert_eq!(cache.at(at(784_111_777_000)), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(cache.at(at(784_111_777_999)), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(cache.at(at(784_111_778_000)), "Sun, 06 Nov 1994 08:49:38 GMT");
+    }
+}

@@ -1,0 +1,127 @@
+//! What the fields of a request mean for its connection: whose host, whether a body follows, what comes after it.
+//!
+//! Invariant: pure. Where two readers could disagree on where a request ends, it is refused.
+
+use super::grammar::{is_host_and_port, list_members, trim_ows};
+use super::head::Version;
+use super::refusal::Refusal;
+
+/// What is to become of the connection after the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// Another request may follow (RFC 9112 §9.3).
+    KeepAlive,
+    /// None will.
+    Close,
+}
+
+/// Whether bytes follow the head that belong to its request. They are never read as anything: this API takes no bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// The next byte begins the next request.
+    None,
+    /// What follows is of no known meaning, and the connection ends with the answer.
+    Present,
+}
+
+/// What the field lines of one request say.
+pub(super) struct Fields {
+    pub read: Vec<(String, String)>,
+    pub has_host: bool,
+    pub persistence: Persistence,
+    pub body: Body,
+}
+
+impl Fields {
+    /// Reads all field lines in one pass. `reads` are in lower case.
+    pub fn read(lines: &[httparse::Header], version: Version, reads: &[&str]) -> Result<Self, Refusal> {
+        let mut host = None;
+        let mut content_length = None;
+        let mut transfer_coding = None;
+        let mut wants_close = false;
+        let mut wants_keep_alive = false;
+        let mut read: Vec<(String, String)> = Vec::new();
+        for line in lines {
+            let (name, value) = (line.name, trim_ows(line.value));
+            if name.eq_ignore_ascii_case("host") {
+                only_one(&mut host, value, Refusal::Host)?;
+            } else if name.eq_ignore_ascii_case("content-length") {
+                only_one(&mut content_length, parse_length(value)?, Refusal::ContentLength)?;
+            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+                only_one(&mut transfer_coding, value, Refusal::TransferEncoding)?;
+            } else if name.eq_ignore_ascii_case("connection") {
+                wants_close |= list_members(value).any(|option| option.eq_ignore_ascii_case(b"close"));
+                wants_keep_alive |= list_members(value).any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
+            } else if name.eq_ignore_ascii_case("expect") {
+                check_expectation(value)?;
+            }
+            if let Some(known) = reads.iter().find(|known| name.eq_ignore_ascii_case(known)) {
+                add_read(&mut read, known, value);
+            }
+        }
+        if host.is_some_and(|host| !is_host_and_port(host)) {
+            return Err(Refusal::Host);
+        }
+        let body = body(content_length, transfer_coding, version)?;
+        let persistence = match version {
+            _ if wants_close || body == Body::Present => Persistence::Close,
+            Version::Http11 => Persistence::KeepAlive,
+            Version::Http10 if wants_keep_alive => Persistence::KeepAlive,
+            Version::Http10 => Persistence::Close,
+        };
+        Ok(Self { read, has_host: host.is_some(), persistence, body })
+    }
+}
+
+/// The one gate for fields of which a second one makes a request ambiguous.
+fn only_one<T>(slot: &mut Option<T>, value: T, refusal: Refusal) -> Result<(), Refusal> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(refusal),
+    }
+}
+
+fn add_read(read: &mut Vec<(String, String)>, name: &str, value: &[u8]) {
+    let value = String::from_utf8_lossy(value);
+    match read.iter_mut().find(|(known, _)| known == name) {
+        Some((_, joined)) => {
+            joined.push_str(", ");
+            joined.push_str(&value);
+        }
+        None => read.push((name.to_owned(), value.into_owned())),
+    }
+}
+
+/// `1*DIGIT` of at most 64 bits. RFC 9112 §6.3 would also have a list of equal numbers; nobody sends one.
+fn parse_length(value: &[u8]) -> Result<u64, Refusal> {
+    if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+        return Err(Refusal::ContentLength);
+    }
+    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(Refusal::ContentLength)
+}
+
+/// RFC 9112 §6.1 and §6.3.
+fn body(length: Option<u64>, transfer_coding: Option<&[u8]>, version: Version) -> Result<Body, Refusal> {
+    let Some(codings) = transfer_coding else {
+        return Ok(if length.unwrap_or(0) > 0 { Body::Present } else { Body::None });
+    };
+    if length.is_some() || version == Version::Http10 {
+        return Err(Refusal::TransferEncoding);
+    }
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    let count = list_members(codings).count();
+    let chunked = list_members(codings).filter(|coding| is_chunked(coding)).count();
+    // Unless chunked stands last, and once, nobody knows where the request ends (RFC 9112 §6.3).
+    match (count, chunked, list_members(codings).last().is_some_and(is_chunked)) {
+        (1, 1, _) => Ok(Body::Present),
+        (_, 1, true) => Err(Refusal::UnknownTransferCoding),
+        _ => Err(Refusal::TransferEncoding),
+    }
+}
+
+/// `100-continue` may be waited for by a client that has a body to send; it gets the final answer at once, as RFC 9110
+/// §10.1.1 allows.
+fn check_expectation(value: &[u8]) -> Result<(), Refusal> {
+    let is_known = |expectation: &[u8]| expectation.eq_ignore_ascii_case(b"100-continue");
+    if list_members(value).all(is_known) { Ok(()) } else { Err(Refusal::Expectation) }
+}

@@ -1,0 +1,60 @@
+//! Bytes in, bytes out: a listener that can stand on the open network, with rouille's `Request` and `Response` for what
+//! comes between.
+//!
+//! The path of a request through the files: `socket` (accept) → `watcher` (waits until there is something to read) →
+//! `worker` (reads what is there) → `connection` (what state is this?) → `head`, `framing`, `grammar` (is it a request,
+//! within `limits`? else `refusal`) → `lane` (may it wait for a database?) → the [`Service`]'s handler → `answer` →
+//! one `write`, and back to the watcher.
+//!
+//! Invariant: a thread works only while there is something to read or to write. Connections that are idle or half sent
+//! wait in the poller and cost a buffer; every wait has a deadline. Nothing here knows of users.
+
+mod answer;
+pub mod connection;
+mod context;
+mod drain;
+mod file_limit;
+pub mod framing;
+mod grammar;
+pub mod head;
+mod lane;
+pub mod limits;
+mod poll;
+pub mod refusal;
+mod request_id;
+mod responder;
+mod server;
+mod socket;
+mod table;
+mod threads;
+mod watcher;
+mod worker;
+
+pub use context::RequestContext;
+pub use file_limit::clamp_connections;
+pub use grammar::{has_valid_triplets, path_of};
+pub use limits::Limits;
+pub use server::{Server, Workforce};
+pub use socket::{Listener, bind};
+
+/// What a listener serves.
+pub struct Service {
+    /// The names of the fields that the handler reads, in lower case; it sees no others.
+    pub reads: &'static [&'static str],
+    /// Whether a request may wait for something. Gets the method and the target.
+    pub lane: fn(&str, &str) -> LaneChoice,
+    /// The handler.
+    pub handle: Box<Handler>,
+}
+
+/// What answers a request.
+pub type Handler = dyn Fn(&rouille::Request, &RequestContext) -> rouille::Response + Send + Sync;
+
+/// Whether a request may wait for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaneChoice {
+    /// It is answered from memory.
+    Quick,
+    /// It may wait for a database.
+    Waiting,
+}

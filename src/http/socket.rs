@@ -1,0 +1,227 @@
+//! The sockets that the listener accepts on and talks over: TCP and unix ones, as one type each.
+//!
+//! Invariant: everything here is non-blocking; nothing here knows what the bytes mean.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::Mode;
+use rustix::process::umask;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::ListenAddress;
+
+/// How many connections the operating system keeps ready for `accept`.
+const BACKLOG: i32 = 4096;
+
+/// A listening socket.
+#[derive(Debug)]
+pub enum Listener {
+    /// TCP, over IPv4 or IPv6.
+    Tcp(TcpListener),
+    /// A unix socket, removed when this is dropped.
+    Unix(UnixListener, SocketFile),
+}
+
+/// Removes the file of a unix socket when the listener goes.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Nothing is lost if it is gone already, or cannot be removed: the next start removes a dead socket.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// One accepted connection.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// Unix.
+    Unix(UnixStream),
+}
+
+/// Binds one listen address, which may be several sockets: a name can have several addresses.
+///
+/// # Errors
+/// What the operating system said, with the address and what to do.
+pub fn bind(address: &ListenAddress, unix_mode: u32) -> io::Result<Vec<Listener>> {
+    match address {
+        ListenAddress::Tcp(text) => bind_tcp(text),
+        ListenAddress::Unix(path) => bind_unix(path, unix_mode).map(|listener| vec![listener]),
+    }
+}
+
+fn bind_tcp(text: &str) -> io::Result<Vec<Listener>> {
+    let with_advice = |error: io::Error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program listens there; stop it, or choose another address",
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address; `ip address` lists those that it has",
+            io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE",
+            _ => "write it as ADDRESS:PORT",
+        };
+        io::Error::new(
+            error.kind(),
+            format!("cannot listen on {text} ([http] listen, [admin] listen): {error}; {advice}"),
+        )
+    };
+    let addresses: Vec<SocketAddr> = text.to_socket_addrs().map_err(with_advice)?.collect();
+    addresses.into_iter().map(|address| listen_tcp(address).map_err(with_advice)).collect()
+}
+
+fn listen_tcp(address: SocketAddr) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted server must not wait for the last connections of its predecessor to be forgotten.
+    socket.set_reuse_address(true)?;
+    if let SocketAddr::V6(v6) = address {
+        // `[::]` is every address of the machine, of either family, whatever the system's default is.
+        socket.set_only_v6(!v6.ip().is_unspecified())?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(Listener::Tcp(socket.into()))
+}
+
+fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
+    let with_advice =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on unix:{}: {error}", path.display()));
+    remove_dead_socket(path).map_err(with_advice)?;
+    // Not for a moment may it be open to more than `mode` says. Nothing else makes files while the addresses are bound.
+    let others = umask(Mode::from_raw_mode(!mode & 0o777));
+    let bound = UnixListener::bind(path);
+    umask(others);
+    let listener = bound.map_err(with_advice)?;
+    let file = SocketFile(path.to_owned());
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(with_advice)?;
+    listener.set_nonblocking(true)?;
+    Ok(Listener::Unix(listener, file))
+}
+
+/// Removes what a server that was killed has left behind; a socket on which somebody answers is not touched, nor is
+/// a file that is no socket.
+fn remove_dead_socket(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of that name, and it is not a socket"))
+        }
+        Ok(_) => match UnixStream::connect(path) {
+            Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another program listens there; stop it first")),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+impl Listener {
+    /// Takes one connection that is ready.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is none; else see `accept(2)`.
+    pub fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                // Answers are one `write` each: there is nothing that waiting could join them with. It can only fail if
+                // the peer is gone again, which whoever reads will see.
+                let _ = stream.set_nodelay(true);
+                Ok((Stream::Tcp(stream), Some(peer)))
+            }
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept()?;
+                stream.set_nonblocking(true)?;
+                Ok((Stream::Unix(stream), None))
+            }
+        }
+    }
+
+    /// Where it listens, with the port that the operating system chose.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string()),
+            Self::Unix(_, file) => format!("unix:{}", file.0.display()),
+        }
+    }
+}
+
+impl Stream {
+    /// Ends our side: the client sees the end of the answers.
+    ///
+    /// # Errors
+    /// If the peer is gone already.
+    pub fn shut_down_write(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+}
+
+impl Read for &Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => (&mut &*stream).read(buffer),
+            Stream::Unix(stream) => (&mut &*stream).read(buffer),
+        }
+    }
+}
+
+impl Write for &Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => (&mut &*stream).write(bytes),
+            Stream::Unix(stream) => (&mut &*stream).write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+/// What a share of connections is counted by: an IPv4 address, or the /64 that an IPv6 host has to itself. `None`: peers
+/// that are not counted, because a proxy sits there (loopback, unix sockets).
+#[must_use]
+pub fn share_key(peer: Option<SocketAddr>) -> Option<IpAddr> {
+    let address = peer?.ip().to_canonical();
+    if address.is_loopback() {
+        return None;
+    }
+    match address {
+        IpAddr::V4(_) => Some(address),
+        IpAddr::V6(v6) => {
+            let mut segments = v6.segments();
+            segments[4..].fill(0);
+            Some(IpAddr::V6(segments.into()))
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The threads that read, parse, handle and answer.
+//!
+//! Invariant: a worker never waits for a client. It reads what is there, answers what is complete, writes what the
+//! socket takes, and gives the connection back; only a handler may wait, and only within its lane.
+
+use std::convert::Infallible;
+use std::io::{ErrorKind, Read, Write};
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::LaneChoice;
+use super::connection::{Buffers, Step};
+use super::drain::{self, InFlight};
+use super::head::Head;
+use super::lane::Entry;
+use super::limits::{MAX_BATCH_BYTES, MAX_HEAD_BYTES, MAX_REQUESTS_PER_TURN};
+use super::poll::Interest;
+use super::refusal::Refusal;
+use super::responder::Responder;
+use super::server::{Job, LaneRequest, Shared};
+use super::table::Wire;
+use crate::clock;
+use crate::observe::Observation;
+
+/// One worker thread's belongings.
+pub struct Worker {
+    shared: Arc<Shared>,
+    responder: Responder,
+    buffers: Buffers,
+    scratch: Box<[u8]>,
+}
+
+/// How a turn of a connection ended.
+enum Turn {
+    /// It waits for its client.
+    Wait(Interest),
+    /// It has more requests, and others have their turn first.
+    Again,
+    /// Its next request may wait for a database.
+    NeedsLane(Head),
+    /// It is closed.
+    Over,
+}
+
+/// What is left of a connection's turn.
+struct Budget {
+    /// When what is being answered was ready to be read.
+    since: Instant,
+    /// A second read would nearly always find nothing.
+    may_read: bool,
+    requests: usize,
+}
+
+impl Worker {
+    /// A worker that leaves a record of what it handles in `in_flight`.
+    pub fn new(shared: Arc<Shared>, in_flight: Arc<InFlight>) -> Self {
+        Self {
+            responder: Responder::new(Arc::clone(&shared), in_flight),
+            shared,
+            buffers: Buffers::default(),
+            scratch: vec![0; MAX_HEAD_BYTES].into_boxed_slice(),
+        }
+    }
+
+    /// Works until it is told to stop.
+    pub fn run(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let job = shared.next_job();
+            if matches!(job, Job::Stop) {
+                return;
+            }
+            // A defect of ours costs the connection that met it, not the worker: the job owns the connection, and
+            // closes it on the way out.
+            if catch_unwind(AssertUnwindSafe(|| self.work(job))).is_err() {
+                self.shared.observer.emit(&Observation::WorkerPanicked { request_id: "-" });
+                self.buffers = Buffers::default();
+            }
+            self.responder.report();
+        }
+    }
+
+    fn work(&mut self, job: Job) {
+        let budget = |since| Budget { since, may_read: true, requests: MAX_REQUESTS_PER_TURN };
+        match job {
+            Job::Ready { mut wire, since } => {
+                wire.connection.lend_buffers(&mut self.buffers);
+                self.converse(wire, budget(since));
+            }
+            Job::Admitted(LaneRequest { mut wire, head, since }) => {
+                wire.connection.lend_buffers(&mut self.buffers);
+                self.answer_in_lane(&mut wire, head, since);
+                self.converse(wire, budget(clock::now()));
+            }
+            Job::Overdue(LaneRequest { mut wire, head, since }) => {
+                wire.connection.lend_buffers(&mut self.buffers);
+                self.responder.turn_away(&mut wire, head, since);
+                self.converse(wire, budget(clock::now()));
+            }
+            Job::HeadExpired(mut wire) => {
+                wire.connection.lend_buffers(&mut self.buffers);
+                wire.connection.refuse_unfinished();
+                let now = clock::now();
+                self.responder.refuse(&mut wire, Refusal::HeadTimeout, now);
+                self.converse(wire, budget(now));
+            }
+            Job::Stop => {}
+        }
+    }
+
+    /// Goes on with a connection for as long as that needs no waiting for its client.
+    fn converse(&mut self, mut wire: Box<Wire>, mut budget: Budget) {
+        loop {
+            let ControlFlow::Break(turn) = self.turn(&mut wire, &mut budget);
+            match turn {
+                Turn::Wait(interest) => return self.give_back(wire, interest),
+                Turn::Again => return self.shared.send(Job::Ready { wire, since: clock::now() }),
+                Turn::Over => return wire.connection.return_buffers(&mut self.buffers),
+                Turn::NeedsLane(head) => {
+                    // Answers to earlier requests of the same client must not wait for the database too. If they cannot
+                    // go now, they go with the next one.
+                    let _ = self.flush(&mut wire);
+                    let request = LaneRequest { wire, head, since: budget.since };
+                    match self.shared.lane.enter(request, clock::now()) {
+                        Entry::Entered(request) => {
+                            wire = request.wire;
+                            self.answer_in_lane(&mut wire, request.head, request.since);
+                        }
+                        Entry::TurnedAway(request) => {
+                            wire = request.wire;
+                            self.responder.turn_away(&mut wire, request.head, request.since);
+                        }
+                        Entry::InLine => return,
+                    }
+                    budget.since = clock::now();
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self, wire: &mut Wire, budget: &mut Budget) -> ControlFlow<Turn, Infallible> {
+        // What an earlier turn could not send goes first: else a slow reader that asks on and on has us store without end.
+        self.flush(wire)?;
+        loop {
+            if budget.requests == 0 && wire.connection.has_input() {
+                self.flush(wire)?;
+                return ControlFlow::Break(Turn::Again);
+            }
+            if wire.connection.unsent().len() > MAX_BATCH_BYTES {
+                self.flush(wire)?;
+            }
+            let now = clock::now();
+            match wire.connection.next(&self.shared.limits, &self.shared.reads, now) {
+                Step::Handle(head) => {
+                    budget.requests = budget.requests.saturating_sub(1);
+                    if now.saturating_duration_since(budget.since) > self.shared.limits.queue_timeout {
+                        self.responder.turn_away(wire, head, budget.since);
+                    } else if (self.shared.service.lane)(&head.method, &head.target) == LaneChoice::Waiting {
+                        return ControlFlow::Break(Turn::NeedsLane(head));
+                    } else {
+                        self.responder.answer(wire, head, budget.since);
+                    }
+                }
+                Step::Refuse(refusal) => self.responder.refuse(wire, refusal, budget.since),
+                Step::Send => self.flush(wire)?,
+                Step::Receive => {
+                    self.flush(wire)?;
+                    self.read(wire, budget)?;
+                }
+                Step::ShutDownWrite => {
+                    if wire.socket.socket().shut_down_write().is_err() {
+                        return ControlFlow::Break(Turn::Over);
+                    }
+                }
+                Step::Close => return ControlFlow::Break(Turn::Over),
+            }
+        }
+    }
+
+    /// Answers a request that is in the lane, and lets the next one in.
+    fn answer_in_lane(&mut self, wire: &mut Wire, head: Head, since: Instant) {
+        let shared = Arc::clone(&self.shared);
+        let _leave = OnDrop(|| {
+            if let Some(next) = shared.lane.leave(clock::now()) {
+                shared.send(Job::Admitted(next));
+            }
+        });
+        self.responder.answer_waiting(wire, head, since);
+    }
+
+    fn read(&mut self, wire: &mut Wire, budget: &mut Budget) -> ControlFlow<Turn> {
+        if !budget.may_read {
+            return ControlFlow::Break(Turn::Wait(Interest::Read));
+        }
+        let room = wire.connection.room_bytes().min(self.scratch.len());
+        loop {
+            return match wire.socket.socket().read(&mut self.scratch[..room]) {
+                Ok(0) => {
+                    wire.connection.received_end();
+                    ControlFlow::Continue(())
+                }
+                Ok(length) => {
+                    budget.may_read = false;
+                    wire.connection.received(&self.scratch[..length]);
+                    ControlFlow::Continue(())
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => ControlFlow::Break(Turn::Wait(Interest::Read)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => ControlFlow::Break(Turn::Over),
+            };
+        }
+    }
+
+    /// Sends what there is to send, in one `write` if the socket takes it.
+    fn flush(&mut self, wire: &mut Wire) -> ControlFlow<Turn> {
+        while wire.connection.has_output() {
+            match wire.socket.socket().write(wire.connection.unsent()) {
+                Ok(0) => return ControlFlow::Break(Turn::Over),
+                Ok(length) => wire.connection.sent(length, &self.shared.limits, clock::now()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    return ControlFlow::Break(Turn::Wait(Interest::Write));
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return ControlFlow::Break(Turn::Over),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn give_back(&mut self, mut wire: Box<Wire>, interest: Interest) {
+        wire.connection.return_buffers(&mut self.buffers);
+        if let Some(end) = self.shared.drain_end() {
+            let now = clock::now();
+            drain::hurry(&mut wire.connection, end, now);
+            if wire.connection.is_between_requests() && wire.connection.deadline().is_over(now) {
+                return;
+            }
+        }
+        self.shared.table.park(wire, interest);
+    }
+}
+
+/// Runs something on the way out, whichever way that is.
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}

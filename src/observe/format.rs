@@ -1,0 +1,215 @@
+//! How a log line looks: as text for people and the journal, or as one JSON object.
+//!
+//! Invariant: a record is one line, whatever is in it.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+
+use log::kv::{Error, Key, Value, VisitSource, VisitValue};
+use log::{Level, Record};
+
+use crate::clock;
+use crate::config::{LogFormat, LogSettings};
+
+/// How lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// The journal knows the time, and reads the priority off the beginning of the line (`sd-daemon(3)`).
+    Journal,
+    /// Time, level, text.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Sets the process's logger up. `RUST_LOG` wins over the level of the settings. To be called once.
+pub fn init(settings: &LogSettings) {
+    let style = match settings.format {
+        LogFormat::Json => Style::Json,
+        LogFormat::Auto if is_journal() => Style::Journal,
+        LogFormat::Auto => Style::Text,
+    };
+    let mut builder = env_logger::Builder::new();
+    builder.filter_level(settings.level);
+    builder.parse_default_env();
+    builder.format(move |out, record| out.write_all(line(style, record).as_bytes()));
+    // A second call finds the logger in place: nothing is lost.
+    let _ = builder.try_init();
+    std::panic::set_hook(Box::new(|info| {
+        // The message of a panic can hold anything, a document too; the place cannot.
+        let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        log::error!("panicked at {place}");
+    }));
+}
+
+/// True if standard error is the journal's socket (`systemd.exec(5)`, `$JOURNAL_STREAM`).
+fn is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    if io::stderr().is_terminal() {
+        return false;
+    }
+    let stderr = io::stderr();
+    rustix::fs::fstat(stderr.as_fd()).is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+fn line(style: Style, record: &Record) -> String {
+    let mut line = String::with_capacity(256);
+    // Writing to a string cannot fail, so no result of it is looked at.
+    match style {
+        Style::Journal => {
+            let _ = write!(line, "<{}>", priority(record.level()));
+            text(&mut line, record);
+        }
+        Style::Text => {
+            let time = humantime::format_rfc3339_millis(clock::wall());
+            let _ = write!(line, "{time} {:5} ", record.level());
+            text(&mut line, record);
+        }
+        Style::Json => json(&mut line, record),
+    }
+    line.push('\n');
+    line
+}
+
+/// The priorities of `syslog(3)`.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    }
+}
+
+fn text(line: &mut String, record: &Record) {
+    let message = record.args().to_string();
+    push_visible(line, &message);
+    let _ = record.key_values().visit(&mut TextFields(line));
+}
+
+struct TextFields<'a>(&'a mut String);
+
+impl<'kvs> VisitSource<'kvs> for TextFields<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        let _ = write!(self.0, " {key}=");
+        match value.to_borrowed_str() {
+            Some(text) if is_plain(text) => self.0.push_str(text),
+            Some(text) => {
+                let _ = write!(self.0, "{text:?}");
+            }
+            None => {
+                let _ = write!(self.0, "{value}");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty()
+        && text.chars().all(|c| !c.is_whitespace() && !c.is_control() && c != '"' && c != '\u{2028}' && c != '\u{2029}')
+}
+
+/// The text with whatever could end a line, or pass for something else, escaped.
+fn push_visible(line: &mut String, text: &str) {
+    for c in text.chars() {
+        if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
+            let _ = write!(line, "{}", c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+}
+
+fn json(line: &mut String, record: &Record) {
+    let mut fields = serde_json::Map::new();
+    fields.insert("time".into(), humantime::format_rfc3339_millis(clock::wall()).to_string().into());
+    fields.insert("level".into(), record.level().as_str().to_ascii_lowercase().into());
+    fields.insert("target".into(), record.target().into());
+    fields.insert("message".into(), record.args().to_string().into());
+    let _ = record.key_values().visit(&mut JsonFields(&mut fields));
+    line.push_str(&serde_json::Value::Object(fields).to_string());
+}
+
+struct JsonFields<'a>(&'a mut serde_json::Map<String, serde_json::Value>);
+
+impl<'kvs> VisitSource<'kvs> for JsonFields<'_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), Error> {
+        let mut json = ToJson(serde_json::Value::Null);
+        value.visit(&mut json)?;
+        self.0.insert(key.to_string(), json.0);
+        Ok(())
+    }
+}
+
+struct ToJson(serde_json::Value);
+
+impl VisitValue<'_> for ToJson {
+    fn visit_any(&mut self, value: Value) -> Result<(), Error> {
+        self.0 = value.to_string().into();
+        Ok(())
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), Error> {
+        self.0 = value.into();
+        Ok(())
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), Error> {
+        self.0 = value.into();
+        Ok(())
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), Error> {
+        self.0 = value.into();
+        Ok(())
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), Error> {
+        self.0 = value.into();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(style: Style, message: &str, path: &str) -> String {
+        let fields = [("path", Value::from(path)), ("status", Value::from(200_u64))];
+        line(
+            style,
+            &Record::builder()
+                .level(Level::Warn)
+                .target("userprofiles::access")
+                .args(format_args!("{message}"))
+                .key_values(&fields)
+                .build(),
+        )
+    }
+
+    #[test]
+    fn a_record_is_one_line_whatever_is_in_it() {
+        for style in [Style::Journal, Style::Text, Style::Json] {
+            let line = written(style, "a\nb\u{2028}\u{1b}[31m", "/x\r\n<3>forged y=\"z\"");
+            assert_eq!(line.matches(['\n', '\r', '\u{1b}']).count(), 1, "{line:?}");
+            assert!(line.ends_with('\n'));
+        }
+    }
+
+    #[test]
+    fn text_has_the_fields_behind_the_message() {
+        assert_eq!(written(Style::Journal, "answered", "/users/a"), "<4>answered path=/users/a status=200\n");
+        assert!(written(Style::Text, "answered", "/users/a").ends_with("Z WARN  answered path=/users/a status=200\n"));
+    }
+
+    #[test]
+    fn json_has_numbers_as_numbers() {
+        let line = written(Style::Json, "answered", "/users/\"a\"");
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["status"], 200);
+        assert_eq!(value["path"], "/users/\"a\"");
+        assert_eq!(value["level"], "warn");
+    }
+}

@@ -1,0 +1,353 @@
+//! Couchbase's query service, at the level of the library: `get_bucket` and `get_user` against the double, over real
+//! sockets. What each answer means is in tables; `tests/data/couchbase-codes.json` has the numbers of errors.
+
+#[path = "couchbase_query/connections.rs"]
+mod connections;
+#[path = "support/couchbase/mod.rs"]
+mod couchbase;
+#[path = "couchbase_query/discovery.rs"]
+mod discovery;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use couchbase::{Cut, Double, ErrorAnswer, Query, Raised, Raw, Stored};
+use secrecy::SecretString;
+use userprofiles::bucket::couchbase::Couchbase;
+use userprofiles::bucket::{Cas, Database};
+use userprofiles::clock::{self, Deadline};
+use userprofiles::config::{
+    BucketSettings, ConnectionString, Connections, CouchbaseApi, CouchbaseSettings, DatabaseName, Network, Scheme, Seed,
+};
+use userprofiles::model::{InvalidDocument, MAX_DOCUMENT_BYTES};
+use userprofiles::observe::Observer;
+use userprofiles::{Bucket, BucketError, BucketTimeouts, DocumentId, UserInDb, Username, get_bucket, get_user};
+
+/// Long enough that no test comes near it, on however slow a machine.
+const AMPLE: Duration = Duration::from_secs(60);
+
+/// For tests in which the deadline is what happens.
+const BRIEF: Duration = Duration::from_millis(300);
+
+const JOHN: &str = r#"{"username":"johndoe","full_name":"John Doe","hashed_password":"h","type":"userprofile"}"#;
+
+fn bucket_settings() -> BucketSettings {
+    BucketSettings {
+        database: DatabaseName::Couchbase,
+        connections: Connections::PerRequest,
+        max_connections: None,
+        wait_timeout: AMPLE,
+        operation_timeout: AMPLE,
+        attempt_timeout: Duration::from_secs(5),
+        n1ql_timeout: AMPLE,
+        connect_timeout: Duration::from_secs(5),
+        slow_operation: AMPLE,
+    }
+}
+
+fn couchbase_settings(seeds: &[SocketAddr]) -> CouchbaseSettings {
+    let seeds = seeds.iter().map(|seed| Seed { host: seed.ip().to_string(), management_port: seed.port() }).collect();
+    CouchbaseSettings {
+        connection_string: ConnectionString { scheme: Scheme::Http, seeds, ..ConnectionString::localhost() },
+        bucket: couchbase::BUCKET.to_owned(),
+        scope: "_default".to_owned(),
+        collection: "_default".to_owned(),
+        username: Some(couchbase::USERNAME.to_owned()),
+        password: Some(SecretString::from(couchbase::PASSWORD)),
+        api: CouchbaseApi::Query,
+        ca_file: None,
+        network: Network::Auto,
+        danger_accept_invalid_certificates: false,
+    }
+}
+
+fn start(settings: &CouchbaseSettings) -> Arc<Couchbase> {
+    Couchbase::start(settings, &bucket_settings(), &Observer::default()).unwrap()
+}
+
+fn database(double: &Double) -> Arc<Couchbase> {
+    start(&couchbase_settings(&[double.manager_address()]))
+}
+
+fn within(wait: Duration) -> Deadline {
+    Deadline::after(clock::now(), wait)
+}
+
+fn timeouts() -> BucketTimeouts {
+    BucketTimeouts::from(&bucket_settings())
+}
+
+/// As a request does it: opens a bucket connection, reads one user, drops the connection.
+fn read(database: &dyn Database, name: &str, wait: Duration) -> Result<Option<UserInDb>, BucketError> {
+    let mut bucket = get_bucket(database, &timeouts(), within(wait))?;
+    get_user(bucket.as_mut(), &Username::parse(name).unwrap())
+}
+
+fn meaning<T>(outcome: &Result<Option<T>, BucketError>) -> &'static str {
+    match outcome {
+        Ok(Some(_)) => "found",
+        Ok(None) => "not-found",
+        Err(BucketError::Misconfigured { .. }) => "misconfigured",
+        Err(BucketError::Unavailable { .. }) => "unavailable",
+        Err(BucketError::Busy { .. }) => "busy",
+        Err(BucketError::Timeout { .. }) => "timeout",
+        Err(BucketError::InvalidDocument(_)) => "invalid-document",
+    }
+}
+
+/// A double with John in it, and a database that has found it already.
+fn found_john() -> (Double, Arc<Couchbase>) {
+    let double = Double::start();
+    double.put("userprofile::johndoe", JOHN);
+    let database = database(&double);
+    assert_eq!(meaning(&read(database.as_ref(), "johndoe", AMPLE)), "found");
+    (double, database)
+}
+
+fn assert_well_behaved(double: &Double) {
+    assert_eq!(double.violations(), Vec::<String>::new());
+    assert_eq!(double.counts().query.overlapping, 0);
+}
+
+#[derive(serde::Deserialize)]
+struct CodeRow {
+    code: i64,
+    http: u16,
+    raised: String,
+    retry: Option<bool>,
+    meaning: String,
+}
+
+#[test]
+fn every_error_code_means_what_the_contract_says() {
+    let rows: Vec<CodeRow> = serde_json::from_str(include_str!("data/couchbase-codes.json")).unwrap();
+    let (double, database) = found_john();
+    for CodeRow { code, http, raised, retry, meaning: expected } in &rows {
+        let raised = if raised == "before" { Raised::Before } else { Raised::During };
+        double.set_query(Query::Error(ErrorAnswer { errors: vec![(*code, *retry)], status: *http, raised }));
+        let outcome = read(database.as_ref(), "johndoe", AMPLE);
+        assert_eq!(meaning(&outcome), expected, "{code} with HTTP {http}: {:?}", outcome.err());
+        let text = outcome.unwrap_err().to_string();
+        assert!(!text.contains(couchbase::MESSAGE_MARKER), "{text}");
+        assert!(text.contains(&code.to_string()) || expected == "invalid-document", "{code}: {text}");
+    }
+    assert_well_behaved(&double);
+}
+
+#[test]
+fn of_several_errors_the_first_that_is_not_for_repetition_decides() {
+    let (double, database) = found_john();
+    for (errors, expected) in [
+        (vec![(12008, Some(true)), (13014, None)], "misconfigured"),
+        (vec![(1080, Some(true)), (12008, Some(true))], "timeout"),
+        (vec![(5000, None), (13014, None)], "unavailable"),
+    ] {
+        double.set_query(Query::Error(ErrorAnswer { errors: errors.clone(), status: 200, raised: Raised::During }));
+        assert_eq!(meaning(&read(database.as_ref(), "johndoe", AMPLE)), expected, "{errors:?}");
+    }
+}
+
+#[test]
+fn answers_that_are_not_the_query_services_own() {
+    let (double, database) = found_john();
+    let page = |status| Raw::html(status, "<html><body>hello</body></html>");
+    let json =
+        |status, text: &str| Raw { status, content_type: Some("application/json"), body: text.as_bytes().to_vec() };
+    for (raw, expected) in [
+        (page(200), "misconfigured"),
+        (page(301), "misconfigured"),
+        (page(401), "misconfigured"),
+        (page(403), "misconfigured"),
+        (page(404), "misconfigured"),
+        (page(429), "unavailable"),
+        (page(500), "misconfigured"),
+        (page(502), "unavailable"),
+        (page(503), "unavailable"),
+        (page(504), "timeout"),
+        (Raw::empty(200), "misconfigured"),
+        (Raw::empty(404), "misconfigured"),
+        (Raw::empty(429), "unavailable"),
+        (Raw::empty(503), "unavailable"),
+        (json(200, r#"{"took":1,"hits":{"total":0}}"#), "misconfigured"),
+        (json(200, r#"[{"id":"userprofile::johndoe"}]"#), "misconfigured"),
+        (json(503, r#"{"message":"no healthy upstream"}"#), "unavailable"),
+    ] {
+        double.set_query(Query::Raw(raw.clone()));
+        let outcome = read(database.as_ref(), "johndoe", AMPLE);
+        assert_eq!(meaning(&outcome), expected, "HTTP {} {:?}: {:?}", raw.status, raw.body, outcome.err());
+    }
+}
+
+#[test]
+fn answers_of_the_query_service_that_are_no_success() {
+    let (double, database) = found_john();
+    for (query, expected) in [
+        (Query::State("stopped"), "unavailable"),
+        (Query::State("timeout"), "timeout"),
+        (Query::State("aborted"), "unavailable"),
+        (Query::ErrorAfterRows(5011), "unavailable"),
+        (Query::ErrorAfterRows(1080), "timeout"),
+        (Query::Warnings(vec![4998, 5503]), "found"),
+        (Query::Answer, "found"),
+    ] {
+        double.set_query(query.clone());
+        assert_eq!(meaning(&read(database.as_ref(), "johndoe", AMPLE)), expected, "{query:?}");
+    }
+    assert_well_behaved(&double);
+}
+
+#[test]
+fn conditions_of_the_transport_to_the_query_service() {
+    let (double, database) = found_john();
+    for (query, wait, expected) in [
+        (Query::HangUp, AMPLE, "unavailable"),
+        (Query::Reset, AMPLE, "unavailable"),
+        (Query::Cut(Cut::Head), AMPLE, "unavailable"),
+        (Query::Cut(Cut::ContentLength), AMPLE, "unavailable"),
+        (Query::Cut(Cut::Chunks), AMPLE, "unavailable"),
+        (Query::Cut(Cut::Json), AMPLE, "unavailable"),
+        (Query::Cut(Cut::ChunksAndFreeze), BRIEF, "timeout"),
+        (Query::Freeze, BRIEF, "timeout"),
+    ] {
+        double.set_query(query.clone());
+        let outcome = read(database.as_ref(), "johndoe", wait);
+        assert_eq!(meaning(&outcome), expected, "{query:?}: {:?}", outcome.err());
+    }
+    double.set_query(Query::Answer);
+    double.query_port().go_deaf();
+    assert_eq!(meaning(&read(database.as_ref(), "johndoe", BRIEF)), "timeout");
+    double.query_port().close();
+    assert_eq!(meaning(&read(database.as_ref(), "johndoe", AMPLE)), "unavailable");
+    double.query_port().reopen();
+    assert_eq!(meaning(&read(database.as_ref(), "johndoe", AMPLE)), "found");
+    assert_well_behaved(&double);
+}
+
+#[test]
+fn documents_of_every_kind() {
+    let double = Double::start();
+    let of_bytes = |bytes: usize| {
+        let (begin, end) = (r#"{"username":"big","hashed_password":"h","pad":""#, "\"}");
+        format!("{begin}{}{end}", "x".repeat(bytes - begin.len() - end.len()))
+    };
+    let untyped = Stored { cas: None, kind: None, ..Stored::json(JOHN) };
+    for (name, stored) in [
+        ("plain", Stored::json(JOHN)),
+        ("untyped", untyped),
+        ("empty", Stored::json("{}")),
+        ("null", Stored::json("null")),
+        ("array", Stored::json(r#"[1,"two",null]"#)),
+        ("binary", Stored::binary()),
+        ("odd-cas", Stored::json(JOHN).with_cas("\"0x17\"")),
+        ("other", Stored { id: Some("\"userprofile::somebody\"".to_owned()), ..Stored::json(JOHN) }),
+        ("longest", Stored::json(&of_bytes(MAX_DOCUMENT_BYTES))),
+        ("too-long", Stored::json(&of_bytes(MAX_DOCUMENT_BYTES + 1))),
+        ("far-too-long", Stored::json(&of_bytes(MAX_DOCUMENT_BYTES + 1024 * 1024))),
+        ("a/b+c \"é\" \\", Stored::json(JOHN)),
+    ] {
+        double.put_stored(&format!("userprofile::{name}"), stored);
+    }
+    let database = database(&double);
+    for (name, expected) in [
+        ("plain", Ok(true)),
+        ("untyped", Ok(true)),
+        ("empty", Ok(false)),
+        ("null", Ok(false)),
+        ("nobody", Ok(false)),
+        ("array", Err(InvalidDocument::NotAnObject)),
+        ("binary", Err(InvalidDocument::NotStoredAsJson)),
+        ("odd-cas", Ok(true)),
+        ("longest", Ok(true)),
+        ("too-long", Err(InvalidDocument::TooLarge)),
+        ("far-too-long", Err(InvalidDocument::TooLarge)),
+        ("a/b+c \"é\" \\", Ok(true)),
+    ] {
+        let outcome = read(database.as_ref(), name, AMPLE).map(|user| user.is_some());
+        assert_eq!(outcome, expected.map_err(BucketError::InvalidDocument), "{name}");
+    }
+    assert_eq!(meaning(&read(database.as_ref(), "other", AMPLE)), "misconfigured");
+    assert_well_behaved(&double);
+}
+
+#[test]
+fn a_document_comes_with_its_bytes_and_its_cas() {
+    let double = Double::start();
+    let text = "{\"z\":1.50, \"a\":123456789012345678901234567890,\"e\":\"\\u00e9\\/\"}";
+    let database = database(&double);
+    let id = DocumentId::of(&Username::parse("exact").unwrap());
+    for (cas, expected) in [
+        ("9223372036854775807", u64::MAX >> 1),
+        ("-2", u64::MAX - 1),
+        ("1732372981000000000", 1_732_372_981_000_000_000),
+    ] {
+        double.put_stored("userprofile::exact", Stored::json(text).with_cas(cas));
+        let mut bucket = get_bucket(database.as_ref(), &timeouts(), within(AMPLE)).unwrap();
+        let document = bucket.get(&id).unwrap().unwrap();
+        assert_eq!(document.text(), text.as_bytes());
+        assert_eq!(document.cas(), Some(Cas(expected)));
+    }
+}
+
+#[test]
+fn what_is_asked_is_the_statement_of_the_facts_and_less_time_than_is_left() {
+    let (double, _database) = found_john();
+    let asked = double.asked();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(
+        asked[0].statement,
+        "SELECT META(d).id AS id, META(d).cas AS cas, META(d).type AS kind, d AS doc FROM `bucket_name` AS d USE KEYS $id"
+    );
+    assert_eq!(asked[0].id, "userprofile::johndoe");
+    let timeout_ms: u128 = asked[0].timeout.strip_suffix("ms").unwrap().parse().unwrap();
+    assert!((1..AMPLE.as_millis()).contains(&timeout_ms), "{timeout_ms}");
+    assert_well_behaved(&double);
+}
+
+#[test]
+fn another_collection_than_the_clusters_is_a_misconfiguration() {
+    let double = Double::start();
+    let mut settings = couchbase_settings(&[double.manager_address()]);
+    settings.scope = "people".to_owned();
+    settings.collection = "staff".to_owned();
+    let Err(BucketError::Misconfigured { reason }) = read(start(&settings).as_ref(), "johndoe", AMPLE) else {
+        panic!("a collection was found that is not there");
+    };
+    assert!(reason.contains("12003") && reason.contains("`bucket_name`.`people`.`staff`"), "{reason}");
+}
+
+#[test]
+fn settings_that_can_never_work_are_refused_at_the_start_and_none_is_asked() {
+    type Change = fn(&mut CouchbaseSettings);
+    let double = Double::start();
+    let cases: [(Change, &str); 8] = [
+        (|settings| settings.connection_string.scheme = Scheme::Couchbases, "TLS"),
+        (|settings| settings.connection_string.scheme = Scheme::Https, "TLS"),
+        (|settings| settings.api = CouchbaseApi::Documents, "api"),
+        (|settings| settings.api = CouchbaseApi::DataApi, "api"),
+        (|settings| settings.bucket = "a`b".to_owned(), "bucket"),
+        (|settings| settings.collection = "_x".to_owned(), "collection"),
+        (|settings| settings.password = None, "password_file"),
+        (|settings| settings.username = None, "username"),
+    ];
+    for (change, part) in cases {
+        let mut settings = couchbase_settings(&[double.manager_address()]);
+        change(&mut settings);
+        match Couchbase::start(&settings, &bucket_settings(), &Observer::default()) {
+            Err(BucketError::Misconfigured { reason }) => assert!(reason.contains(part), "{reason}"),
+            _ => panic!("taken: {part}"),
+        }
+    }
+    let database = database(&double);
+    let description = database.describe();
+    assert!(description.contains("`bucket_name`") && description.contains(couchbase::USERNAME), "{description}");
+    assert!(!description.contains(couchbase::PASSWORD), "{description}");
+    assert_eq!(double.counts(), couchbase::Counts::default());
+}
+
+#[test]
+fn importing_says_that_it_is_not_built() {
+    let (_double, database) = found_john();
+    let mut bucket: Box<dyn Bucket> = get_bucket(database.as_ref(), &timeouts(), within(AMPLE)).unwrap();
+    assert!(matches!(bucket.upsert(&[]), Err(BucketError::Misconfigured { .. })));
+}

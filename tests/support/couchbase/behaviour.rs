@@ -1,0 +1,237 @@
+//! What the double does, as data that a test can change at any moment.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Asked;
+
+/// Everything that can be scripted.
+#[derive(Clone, Debug, Default)]
+pub struct Behaviour {
+    /// What the query service answers.
+    pub query: Query,
+    /// What the cluster manager answers.
+    pub manager: Manager,
+    /// Requests that wait until this is changed.
+    pub hold: Hold,
+    /// How long an answer of the query service takes.
+    pub delay: Duration,
+    /// The query service closes a connection, without a word, after so many answers on it.
+    pub close_after: Option<usize>,
+}
+
+/// What the query service answers to a request that is in order.
+#[derive(Clone, Debug, Default)]
+pub enum Query {
+    /// The document that was asked for, or no row.
+    #[default]
+    Answer,
+    /// As `Answer`, with warnings of these numbers.
+    Warnings(Vec<i64>),
+    /// An error.
+    Error(ErrorAnswer),
+    /// Rows first, in chunks, and then an error of this number.
+    ErrorAfterRows(i64),
+    /// No rows, no errors, and this state, such as `stopped`.
+    State(&'static str),
+    /// Something else altogether.
+    Raw(Raw),
+    /// As `Answer`, but not all of it.
+    Cut(Cut),
+    /// The request is read and nothing happens any more.
+    Freeze,
+    /// The request is read and the connection closed.
+    HangUp,
+    /// The request is read and the connection reset.
+    Reset,
+    /// The first request on a connection is answered; at the next one the connection is closed.
+    HangUpOnReused,
+    /// The first request on a connection is answered; at the next one the connection is reset.
+    ResetOnReused,
+}
+
+/// What the cluster manager answers to `nodeServices`.
+#[derive(Clone, Debug, Default)]
+pub enum Manager {
+    /// One node without a hostname, as a small cluster says it.
+    #[default]
+    Answer,
+    /// This JSON; `$N1QL` in it becomes the query port.
+    Nodes(String),
+    /// Something else altogether.
+    Raw(Raw),
+    /// The request is read and nothing happens any more.
+    Freeze,
+    /// The request is read and the connection closed.
+    HangUp,
+}
+
+/// Which requests wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hold {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those of the query service.
+    Queries,
+    /// Those of the cluster manager.
+    NodeServices,
+}
+
+/// An error of the query service.
+#[derive(Clone, Debug)]
+pub struct ErrorAnswer {
+    /// Its numbers, each with its `retry` member. One at least.
+    pub errors: Vec<(i64, Option<bool>)>,
+    /// The HTTP status.
+    pub status: u16,
+    /// Whether execution had begun.
+    pub raised: Raised,
+}
+
+impl ErrorAnswer {
+    /// One error without a `retry` member.
+    pub fn new(code: i64, status: u16, raised: Raised) -> Self {
+        Self { errors: vec![(code, None)], status, raised }
+    }
+}
+
+/// When an error is raised: `results` stand in the answer only once execution has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Raised {
+    /// While the request was parsed, checked or planned.
+    Before,
+    /// While it was executed.
+    During,
+}
+
+/// An answer that is not the query service's or the cluster manager's own.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    /// The HTTP status.
+    pub status: u16,
+    /// `Content-Type`
+    pub content_type: Option<&'static str>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Raw {
+    /// Text as HTML.
+    pub fn html(status: u16, body: &str) -> Self {
+        Self { status, content_type: Some("text/html"), body: body.as_bytes().to_vec() }
+    }
+
+    /// No body.
+    pub fn empty(status: u16) -> Self {
+        Self { status, content_type: None, body: Vec::new() }
+    }
+}
+
+/// In which way an answer ends too early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// `Content-Length` promises more; then the connection is closed.
+    ContentLength,
+    /// The last chunks do not come; then the connection is closed.
+    Chunks,
+    /// The last chunks do not come, and the connection stays open.
+    ChunksAndFreeze,
+    /// The framing is whole, the JSON is not.
+    Json,
+    /// Half the head; then the connection is closed.
+    Head,
+}
+
+/// A document as the engine shows it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The text that stands in the row.
+    pub text: String,
+    /// The text of `META(d).cas`; `None` leaves it out.
+    pub cas: Option<String>,
+    /// `META(d).type`; `None` leaves it out.
+    pub kind: Option<&'static str>,
+    /// The text of `META(d).id`, if it is not the id that was asked for.
+    pub id: Option<String>,
+}
+
+impl Stored {
+    /// A JSON document.
+    pub fn json(text: &str) -> Self {
+        Self { text: text.to_owned(), cas: Some("1732372981000000000".to_owned()), kind: Some("json"), id: None }
+    }
+
+    /// A binary value of five bytes: the engine shows a placeholder.
+    pub fn binary() -> Self {
+        Self { kind: Some("base64"), ..Self::json("\"<binary (5 b)>\"") }
+    }
+
+    /// The same with another CAS.
+    #[must_use]
+    pub fn with_cas(self, cas: &str) -> Self {
+        Self { cas: Some(cas.to_owned()), ..self }
+    }
+}
+
+/// The behaviour, the documents and what was seen, shared by all threads of a double.
+#[derive(Default)]
+pub struct Script {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub behaviour: Behaviour,
+    pub documents: HashMap<String, Stored>,
+    pub asked: Vec<Asked>,
+    pub node_services: usize,
+    pub violations: Vec<String>,
+    pub is_stopped: bool,
+}
+
+impl Script {
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        super::lock(&self.state)
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Tells those who wait that something was counted.
+    pub fn notify(&self) {
+        self.changed.notify_all();
+    }
+
+    pub fn violation(&self, what: String) {
+        self.change(|state| state.violations.push(what));
+    }
+
+    pub fn stop(&self) {
+        self.change(|state| state.is_stopped = true);
+    }
+
+    /// Waits until something changes, or for `limit`.
+    pub fn wait(&self, limit: Duration) {
+        drop(self.changed.wait_timeout(self.lock(), limit).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Waits while `hold` holds these requests, and then gives the behaviour of the moment.
+    pub fn behaviour(&self, hold: Hold) -> Behaviour {
+        let must_wait = |state: &mut State| state.behaviour.hold == hold && !state.is_stopped;
+        let state = self.changed.wait_while(self.lock(), must_wait).unwrap_or_else(PoisonError::into_inner);
+        state.behaviour.clone()
+    }
+
+    /// Waits for `delay`, or until the double stops.
+    pub fn delay(&self, delay: Duration) {
+        if !delay.is_zero() {
+            let is_running = |state: &mut State| !state.is_stopped;
+            drop(self.changed.wait_timeout_while(self.lock(), delay, is_running));
+        }
+    }
+}

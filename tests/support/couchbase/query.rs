@@ -1,0 +1,236 @@
+//! The query port: checks requests as the engine does, and answers in its shapes.
+
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value};
+
+use super::behaviour::{Cut, ErrorAnswer, Hold, Query, Raised, Script, Stored};
+use super::http::{self, Framing, Request};
+use super::manager;
+use super::port::{Action, Then};
+use super::{Asked, BUCKET, MESSAGE_MARKER, PASSWORD, USERNAME};
+
+/// The one statement that it understands, around the keyspace.
+const BEFORE_KEYSPACE: &str = "SELECT META(d).id AS id, META(d).cas AS cas, META(d).type AS kind, d AS doc FROM ";
+const AFTER_KEYSPACE: &str = " AS d USE KEYS $id";
+
+/// Every parameter of a request that it knows, and whether its JSON type is right.
+fn is_of_its_type(name: &str, value: &Value) -> Option<bool> {
+    Some(match name {
+        "statement" | "timeout" | "client_context_id" => value.is_string(),
+        "readonly" | "pretty" | "metrics" | "signature" => value.is_boolean(),
+        "$id" => true,
+        _ => return None,
+    })
+}
+
+/// True if the request says who the user is that it knows.
+pub fn is_authorized(request: &Request) -> bool {
+    let pair = STANDARD.encode(format!("{USERNAME}:{PASSWORD}"));
+    request.field("authorization") == Some(&format!("Basic {pair}"))
+}
+
+pub fn answer(script: &Script, request: &Request, turn: usize) -> Action {
+    if request.method != "POST" || request.target != "/query/service" {
+        script.violation(format!("{} {} to the query service", request.method, request.target));
+        return Action { bytes: http::answer(404, &[], b"", Framing::BySize), then: Then::Keep };
+    }
+    let parameters = match check(script, request) {
+        Ok(parameters) => parameters,
+        Err(refusal) => {
+            script.behaviour(Hold::Queries);
+            return refusal.action(&Map::new());
+        }
+    };
+    let text = |name: &str| parameters.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let asked = Asked { statement: text("statement"), id: text("$id"), timeout: text("timeout") };
+    script.change(|state| state.asked.push(asked.clone()));
+    let behaviour = script.behaviour(Hold::Queries);
+    script.delay(behaviour.delay);
+    let mut action = scripted(script, &behaviour.query, &parameters, &asked.id, turn);
+    if action.then == Then::Keep && behaviour.close_after.is_some_and(|answers| turn + 1 >= answers) {
+        action.then = Then::Close;
+    }
+    action
+}
+
+/// An error that the engine itself finds in a request.
+struct Refusal {
+    code: i64,
+    status: u16,
+}
+
+impl Refusal {
+    fn action(&self, parameters: &Map<String, Value>) -> Action {
+        errors(parameters, &ErrorAnswer::new(self.code, self.status, Raised::Before))
+    }
+}
+
+/// What the engine checks before it executes, in its order; and what our client promises, which it does not check.
+fn check(script: &Script, request: &Request) -> Result<Map<String, Value>, Refusal> {
+    let refuse = |code, status| Err(Refusal { code, status });
+    if !request.field("content-type").is_some_and(|value| value.starts_with("application/json")) {
+        script.violation("a request that is not declared as JSON".to_owned());
+        return refuse(1050, 400);
+    }
+    if !matches!(request.field("accept"), None | Some("*/*" | "application/json")) {
+        return refuse(1120, 406);
+    }
+    let Ok(Value::Object(parameters)) = serde_json::from_slice(&request.body) else {
+        script.violation("a request that is no JSON object".to_owned());
+        return refuse(1040, 400);
+    };
+    for (name, value) in &parameters {
+        match is_of_its_type(name, value) {
+            Some(true) => {}
+            Some(false) => return refuse(1070, 400),
+            None => return refuse(1065, 400),
+        }
+    }
+    if !is_authorized(request) {
+        return refuse(2120, 401);
+    }
+    if parameters.get("client_context_id").and_then(Value::as_str).is_some_and(|id| id.contains(['"', '\\'])) {
+        return refuse(1110, 500);
+    }
+    let statement = parameters.get("statement").and_then(Value::as_str);
+    let Some(keyspace) = statement
+        .and_then(|statement| statement.strip_prefix(BEFORE_KEYSPACE))
+        .and_then(|rest| rest.strip_suffix(AFTER_KEYSPACE))
+    else {
+        script.violation(format!("another statement than a read by key: {statement:?}"));
+        return refuse(3000, 400);
+    };
+    if keyspace != format!("`{BUCKET}`") {
+        return refuse(12003, 424);
+    }
+    if parameters.get("readonly") != Some(&Value::Bool(true)) {
+        script.violation("a read that does not say that it is one".to_owned());
+    }
+    let timeout = parameters.get("timeout").and_then(Value::as_str).and_then(|text| text.strip_suffix("ms"));
+    if timeout.and_then(|number| number.parse::<u64>().ok()).is_none_or(|number| number == 0) {
+        script.violation(format!("a timeout that is not above 0 ms: {:?}", parameters.get("timeout")));
+    }
+    if !parameters.get("$id").is_some_and(Value::is_string) {
+        script.violation("a key that is no string".to_owned());
+    }
+    Ok(parameters)
+}
+
+fn scripted(script: &Script, query: &Query, parameters: &Map<String, Value>, id: &str, turn: usize) -> Action {
+    let good = |warnings: &[i64]| rows(parameters, &found(script, id), warnings);
+    match query {
+        Query::HangUpOnReused if turn > 0 => Action { bytes: Vec::new(), then: Then::Close },
+        Query::ResetOnReused if turn > 0 => Action { bytes: Vec::new(), then: Then::Reset },
+        Query::Answer | Query::HangUpOnReused | Query::ResetOnReused => whole(200, &good(&[])),
+        Query::Warnings(codes) => whole(200, &good(codes)),
+        Query::Error(error) => errors(parameters, error),
+        Query::ErrorAfterRows(code) => {
+            let error = ErrorAnswer::new(*code, 200, Raised::During);
+            let body = envelope(parameters, Some(&found(script, id)), &error.errors, &[], "fatal");
+            send(200, &body, Framing::Chunks)
+        }
+        Query::State(state) => whole(200, &envelope(parameters, Some(""), &[], &[], state)),
+        Query::Raw(raw) => manager::raw(raw),
+        Query::Cut(cut) => shortened(*cut, &good(&[])),
+        Query::Freeze => Action { bytes: Vec::new(), then: Then::Freeze },
+        Query::HangUp => Action { bytes: Vec::new(), then: Then::Close },
+        Query::Reset => Action { bytes: Vec::new(), then: Then::Reset },
+    }
+}
+
+/// The rows for a key: one, or none.
+fn found(script: &Script, id: &str) -> String {
+    let state = script.lock();
+    let Some(Stored { text, cas, kind, id: other_id }) = state.documents.get(id) else {
+        return String::new();
+    };
+    // A projected field that is missing drops out of the row.
+    let id = other_id.clone().unwrap_or_else(|| Value::from(id).to_string());
+    let mut row = format!("{{\"id\":{id}");
+    if let Some(cas) = cas {
+        let _ = write!(row, ",\"cas\":{cas}");
+    }
+    if let Some(kind) = kind {
+        let _ = write!(row, ",\"kind\":\"{kind}\"");
+    }
+    let _ = write!(row, ",\"doc\":{text}}}");
+    row
+}
+
+fn rows(parameters: &Map<String, Value>, rows: &str, warnings: &[i64]) -> String {
+    envelope(parameters, Some(rows), &[], warnings, "success")
+}
+
+fn errors(parameters: &Map<String, Value>, error: &ErrorAnswer) -> Action {
+    let results = (error.raised == Raised::During).then_some("");
+    whole(error.status, &envelope(parameters, results, &error.errors, &[], "fatal"))
+}
+
+/// The engine's answer: one member a line, in its order.
+fn envelope(
+    parameters: &Map<String, Value>,
+    results: Option<&str>,
+    errors: &[(i64, Option<bool>)],
+    warnings: &[i64],
+    status: &str,
+) -> String {
+    let is_asked_for = |name: &str| parameters.get(name) != Some(&Value::Bool(false));
+    let mut members = vec!["\"requestID\": \"ed7304a3-ce4b-4687-8296-672e6b3effd6\"".to_owned()];
+    if let Some(id) = parameters.get("client_context_id") {
+        members.push(format!("\"clientContextID\": {id}"));
+    }
+    if let Some(rows) = results {
+        if is_asked_for("signature") {
+            members.push(
+                "\"signature\": {\"id\":\"json\",\"cas\":\"json\",\"kind\":\"json\",\"doc\":\"json\"}".to_owned(),
+            );
+        }
+        let end = if rows.is_empty() { "" } else { "\n" };
+        members.push(format!("\"results\": [\n{rows}{end}]"));
+    }
+    if !errors.is_empty() {
+        let items: Vec<String> = errors.iter().map(|(code, retry)| notice(*code, *retry)).collect();
+        members.push(format!("\"errors\": [{}]", items.join(",")));
+    }
+    if !warnings.is_empty() {
+        let items: Vec<String> = warnings.iter().map(|code| notice(*code, None)).collect();
+        members.push(format!("\"warnings\": [{}]", items.join(",")));
+    }
+    members.push(format!("\"status\": \"{status}\""));
+    if is_asked_for("metrics") {
+        members.push("\"metrics\": {\"elapsedTime\": \"1.109776ms\",\"executionTime\": \"1.015546ms\"}".to_owned());
+    }
+    format!("{{\n{}\n}}\n", members.join(",\n"))
+}
+
+fn notice(code: i64, retry: Option<bool>) -> String {
+    let retry = retry.map(|retry| format!(",\"retry\":{retry}")).unwrap_or_default();
+    format!("{{\"code\":{code},\"msg\":\"{MESSAGE_MARKER} - cause: {MESSAGE_MARKER}\"{retry}}}")
+}
+
+fn whole(status: u16, body: &str) -> Action {
+    send(status, body, Framing::BySize)
+}
+
+fn send(status: u16, body: &str, framing: Framing) -> Action {
+    let fields = [("Content-Type", "application/json; version=8.0.0-N1QL")];
+    Action { bytes: http::answer(status, &fields, body.as_bytes(), framing), then: Then::Keep }
+}
+
+fn shortened(cut: Cut, body: &str) -> Action {
+    let half = |action: Action, then: Then| {
+        // In the last third of it: behind the head, before the end of the body.
+        let keep = action.bytes.len() * 4 / 5;
+        Action { bytes: action.bytes[..keep].to_vec(), then }
+    };
+    match cut {
+        Cut::ContentLength => half(send(200, body, Framing::BySize), Then::Close),
+        Cut::Chunks => half(send(200, body, Framing::Chunks), Then::Close),
+        Cut::ChunksAndFreeze => half(send(200, body, Framing::Chunks), Then::Freeze),
+        Cut::Json => send(200, &body[..body.len() * 4 / 5], Framing::BySize),
+        Cut::Head => Action { bytes: b"HTTP/1.1 200 OK\r\nContent-Le".to_vec(), then: Then::Close },
+    }
+}
