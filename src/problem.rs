@@ -5,6 +5,9 @@
 
 use serde::Serialize;
 
+/// What every path here allows, for `Allow` (RFC 9110 §10.2.1).
+pub const ALLOWED_METHODS: &str = "GET, HEAD, OPTIONS";
+
 /// Every problem that this program answers with. The codes are part of the contract: they are never renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProblemCode {

@@ -13,13 +13,10 @@ use crate::clock::{self, Deadline};
 use crate::http::{LaneChoice, RequestContext, Service, path_of};
 use crate::model::DocumentId;
 use crate::observe::{Observation, Observer};
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{ALLOWED_METHODS, Problem, ProblemCode};
 
 /// How long `/ready` waits for the database: short enough for every prober, and independent of what requests may take.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What every path here allows.
-const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// What the handlers need.
 pub struct Admin {
@@ -55,11 +52,11 @@ impl Admin {
         };
         context.set_route(route);
         match (request.method(), route) {
-            ("OPTIONS", _) => Response::empty_204().with_additional_header("Allow", ALLOW),
+            ("OPTIONS", _) => Response::empty_204().with_additional_header("Allow", ALLOWED_METHODS),
             ("GET" | "HEAD", "/live") => Response::from_data("text/plain; charset=utf-8", "live\n"),
             ("GET" | "HEAD", _) => self.ready(request, context),
             _ => answer(&Problem::new(ProblemCode::MethodNotAllowed, "Method Not Allowed"), request, context)
-                .with_additional_header("Allow", ALLOW),
+                .with_additional_header("Allow", ALLOWED_METHODS),
         }
     }
 

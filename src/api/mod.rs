@@ -17,11 +17,8 @@ use crate::bucket::Buckets;
 use crate::config::HttpSettings;
 use crate::http::{LaneChoice, RequestContext, Service, path_of};
 use crate::observe::Observer;
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{ALLOWED_METHODS, Problem, ProblemCode};
 use path::Route;
-
-/// What every path here allows.
-const ALLOW: &str = "GET, HEAD, OPTIONS";
 
 /// What the handlers need.
 pub struct Api {
@@ -63,12 +60,12 @@ impl Api {
             return problem(&Problem::new(ProblemCode::NotFound, "Not Found"), request, context);
         }
         match (request.method(), route) {
-            ("OPTIONS", _) => Response::empty_204().with_additional_header("Allow", ALLOW),
+            ("OPTIONS", _) => Response::empty_204().with_additional_header("Allow", ALLOWED_METHODS),
             ("GET" | "HEAD", Route::Home) => home::page(),
             ("GET" | "HEAD", Route::User(segment)) => users::read_user(self, segment, request, context),
             ("GET" | "HEAD", Route::UserAndSlash(_)) => redirect_without_slash(request.raw_url()),
             _ => problem(&Problem::new(ProblemCode::MethodNotAllowed, "Method Not Allowed"), request, context)
-                .with_additional_header("Allow", ALLOW),
+                .with_additional_header("Allow", ALLOWED_METHODS),
         }
     }
 }

@@ -81,12 +81,6 @@ impl Buckets {
     pub fn operation_timeout(&self) -> Duration {
         self.timeouts.operation
     }
-
-    /// The database behind them.
-    #[must_use]
-    pub fn database(&self) -> &dyn Database {
-        self.database.as_ref()
-    }
 }
 
 /// The right to one connection, with the connection in it while it is kept.

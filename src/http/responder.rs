@@ -22,7 +22,7 @@ use super::server::Shared;
 use super::table::Wire;
 use crate::clock::{self, Deadline};
 use crate::observe::{Answered, Observation};
-use crate::problem::{Problem, ProblemCode};
+use crate::problem::{ALLOWED_METHODS, Problem, ProblemCode};
 
 /// The field that carries a request id, in both directions.
 pub const REQUEST_ID_FIELD: &str = "x-request-id";
@@ -172,7 +172,7 @@ impl Responder {
         let mut response = refusal.problem().response(instance, exchange.context.request_id());
         if refusal == Refusal::Connect {
             // RFC 9110 §15.5.6: a 405 says what is allowed; what every path here allows stands for the server.
-            response = response.with_additional_header("Allow", "GET, HEAD, OPTIONS");
+            response = response.with_additional_header("Allow", ALLOWED_METHODS);
         }
         self.append(wire, exchange, response);
     }
