@@ -262,7 +262,7 @@ impl Played {
                 }
                 Step::Refuse(refusal) => {
                     self.outcomes.push(refusal.code().status().to_string());
-                    self.answer(AfterAnswer::Linger);
+                    self.answer(AfterAnswer::Close);
                 }
                 Step::Send => self.send(sizes.next().copied().unwrap_or(1)),
                 Step::Receive => {
@@ -318,9 +318,8 @@ impl Played {
 
 /// What the listener does after the answer to a request.
 fn after_answer_to(head: &Head) -> AfterAnswer {
-    match (head.persistence, head.body) {
-        (Persistence::KeepAlive, _) => AfterAnswer::NextRequest,
-        (Persistence::Close, Body::None) => AfterAnswer::Close,
-        (Persistence::Close, Body::Present) => AfterAnswer::Linger,
+    match head.persistence {
+        Persistence::KeepAlive => AfterAnswer::NextRequest,
+        Persistence::Close => AfterAnswer::Close,
     }
 }

@@ -54,7 +54,7 @@ pub fn encode(response: Response, framing: &Framing, output: &mut Vec<u8>) -> st
     match (framing.after, framing.version) {
         (AfterAnswer::NextRequest, Version::Http11) => {}
         (AfterAnswer::NextRequest, Version::Http10) => push_field(output, "Connection", "keep-alive"),
-        (AfterAnswer::Close | AfterAnswer::Linger, _) => push_field(output, "Connection", "close"),
+        (AfterAnswer::Close, _) => push_field(output, "Connection", "close"),
     }
     output.extend_from_slice(b"\r\n\r\n");
     if has_body && framing.method != "HEAD" {

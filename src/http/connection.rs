@@ -50,10 +50,9 @@ enum State {
 pub enum AfterAnswer {
     /// Another request.
     NextRequest,
-    /// Nothing more is expected of the client.
+    /// The end. What the client may still be sending is waited out, because bytes that nobody reads make the operating
+    /// system answer with a reset, which can destroy an answer on its way (RFC 9112 §9.6).
     Close,
-    /// The client may still be sending something that nobody will read.
-    Linger,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +152,7 @@ impl Connection {
 
     fn after_last_answer(&mut self, now: Instant) -> Step {
         match self.after_output {
-            AfterAnswer::Linger => {
+            AfterAnswer::Close if self.input_end == InputEnd::NotSeen => {
                 self.state = State::Lingering { discarded_bytes: 0 };
                 self.deadline = Deadline::after(now, LINGER_TIMEOUT);
                 self.input = Vec::new();
@@ -235,9 +234,7 @@ impl Connection {
         self.write_deadline.get_or_insert(Deadline::after(now, limits.write_timeout));
         match after {
             AfterAnswer::NextRequest => self.state = State::Idle,
-            // Bytes that nobody read make the operating system answer with a reset, which can overtake our answer.
-            AfterAnswer::Close if !self.input.is_empty() => self.after_output = AfterAnswer::Linger,
-            AfterAnswer::Close | AfterAnswer::Linger => self.after_output = after,
+            AfterAnswer::Close => self.after_output = after,
         }
     }
 

@@ -42,7 +42,6 @@ struct Exchange {
     context: RequestContext,
     version: Version,
     persistence: Persistence,
-    body: Body,
     since: Instant,
 }
 
@@ -144,7 +143,6 @@ impl Responder {
             context: RequestContext::new(request_id, deadline),
             version: head.version,
             persistence: head.persistence,
-            body: head.body,
             since,
         }
     }
@@ -178,14 +176,13 @@ impl Responder {
     }
 
     fn append(&mut self, wire: &mut Wire, exchange: Exchange, response: Response) {
-        let after = match (exchange.persistence, exchange.body) {
-            // What the client has sent already is still answered; what it is sending meanwhile must not meet a reset.
-            (Persistence::KeepAlive, _) if self.shared.drain_end().is_some() && !wire.connection.has_input() => {
-                AfterAnswer::Linger
+        let after = match exchange.persistence {
+            // What the client has sent already is still answered.
+            Persistence::KeepAlive if self.shared.drain_end().is_some() && !wire.connection.has_input() => {
+                AfterAnswer::Close
             }
-            (Persistence::KeepAlive, _) => AfterAnswer::NextRequest,
-            (Persistence::Close, Body::None) => AfterAnswer::Close,
-            (Persistence::Close, Body::Present) => AfterAnswer::Linger,
+            Persistence::KeepAlive => AfterAnswer::NextRequest,
+            Persistence::Close => AfterAnswer::Close,
         };
         let status = response.status_code;
         let framing = Framing {

@@ -101,7 +101,7 @@ fn pipelined_requests_are_handled_one_after_the_other() {
 fn a_refusal_ends_the_connection_with_a_linger() {
     let mut played = Played::new();
     assert_eq!(played.receive("GET / HTTP/9.9\r\n\r\nmore"), Step::Refuse(Refusal::VersionNotSupported));
-    played.answer(AfterAnswer::Linger);
+    played.answer(AfterAnswer::Close);
     assert_eq!(played.next(), Step::Send);
     played.at_second(3).send(6);
     assert_eq!(played.next(), Step::ShutDownWrite);
@@ -115,7 +115,7 @@ fn a_refusal_ends_the_connection_with_a_linger() {
 fn a_lingering_connection_closes_with_its_client() {
     let mut played = Played::new();
     assert!(matches!(played.receive("BAD\r\n"), Step::Refuse(_)));
-    played.answer(AfterAnswer::Linger);
+    played.answer(AfterAnswer::Close);
     played.send(6);
     assert_eq!(played.next(), Step::ShutDownWrite);
     played.connection.received_end();
@@ -142,15 +142,21 @@ fn half_a_head_and_an_end_is_closed_without_a_word() {
 }
 
 #[test]
-fn bytes_behind_the_last_request_are_waited_out() {
-    for (behind, expected) in [("", Step::Close), ("GET", Step::ShutDownWrite)] {
+fn bytes_behind_the_last_request_are_waited_out_until_the_client_ends_its_side() {
+    for behind in ["", "GET"] {
         let mut played = Played::new();
         assert!(matches!(played.receive(&format!("{REQUEST}{behind}")), Step::Handle(_)));
         played.answer(AfterAnswer::Close);
         assert_eq!(played.next(), Step::Send);
         played.send(6);
-        assert_eq!(played.next(), expected, "{behind:?}");
+        assert_eq!(played.next(), Step::ShutDownWrite, "{behind:?}");
     }
+    let mut played = Played::new();
+    played.connection.received_end();
+    assert!(matches!(played.receive(REQUEST), Step::Handle(_)));
+    played.answer(AfterAnswer::Close);
+    played.send(6);
+    assert_eq!(played.next(), Step::Close);
 }
 
 #[test]
@@ -160,7 +166,7 @@ fn a_drain_shortens_every_wait() {
     played.connection.hurry(end);
     assert_eq!(played.deadline_s(), 1);
     assert!(matches!(played.receive(REQUEST), Step::Handle(_)));
-    played.answer(AfterAnswer::Linger);
+    played.answer(AfterAnswer::Close);
     assert_eq!(played.deadline_s(), 30);
     played.connection.hurry(end);
     assert_eq!(played.deadline_s(), 1);
@@ -202,13 +208,13 @@ fn outcomes(pieces: &[&[u8]]) -> Vec<String> {
                         let after = if head.persistence == crate::http::framing::Persistence::KeepAlive {
                             AfterAnswer::NextRequest
                         } else {
-                            AfterAnswer::Linger
+                            AfterAnswer::Close
                         };
                         played.answer(after);
                     }
                     Step::Refuse(refusal) => {
                         outcomes.push(format!("{refusal:?}"));
-                        played.answer(AfterAnswer::Linger);
+                        played.answer(AfterAnswer::Close);
                     }
                     Step::Send => played.send(played.connection.unsent().len()),
                     Step::ShutDownWrite => {}
