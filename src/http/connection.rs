@@ -286,6 +286,12 @@ impl Connection {
         matches!(self.state, State::FirstByte | State::Idle) && self.input.is_empty() && !self.has_output()
     }
 
+    /// True if nothing that comes is looked at any more.
+    #[must_use]
+    pub fn is_lingering(&self) -> bool {
+        matches!(self.state, State::Lingering { .. })
+    }
+
     /// True if it has answered a request already.
     #[must_use]
     pub fn is_idle(&self) -> bool {

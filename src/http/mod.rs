@@ -25,6 +25,7 @@ mod request_id;
 mod responder;
 mod server;
 mod socket;
+mod stay;
 mod table;
 mod threads;
 mod watcher;

@@ -17,6 +17,7 @@ use super::limits::Limits;
 use super::poll::Poller;
 use super::responder::REQUEST_ID_FIELD;
 use super::socket::Listener;
+use super::stay::Stay;
 use super::table::{Table, Wire};
 use super::threads::spawn_vital;
 use super::watcher::Watcher;
@@ -34,6 +35,7 @@ pub struct Shared {
     pub poller: Arc<Poller>,
     pub table: Arc<Table>,
     pub lane: Lane<LaneRequest>,
+    pub stay: Stay,
     /// Holds each connection once at the most, so it needs no bound of its own.
     jobs: (Sender<Job>, Receiver<Job>),
     drain: OnceLock<Drain>,
@@ -103,6 +105,11 @@ impl Shared {
         self.jobs.1.recv().unwrap_or(Job::Stop)
     }
 
+    /// True if somebody is to do something.
+    pub fn has_jobs(&self) -> bool {
+        !self.jobs.1.is_empty()
+    }
+
     /// The moment by which all work is to be done, so that the last words still go out; `None` while the server stays up.
     pub fn drain_end(&self) -> Option<Deadline> {
         self.drain.get().map(|drain| drain.last_words)
@@ -139,6 +146,7 @@ impl Server {
             poller,
             table,
             lane: Lane::new(workforce.may_wait, limits.queue_timeout),
+            stay: Stay::default(),
             jobs: unbounded(),
             drain: OnceLock::new(),
             watcher_is_done: (Mutex::new(false), Condvar::new()),

@@ -9,7 +9,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::event::{self, PollFd, PollFlags, Timespec};
 use rustix::fs::Mode;
 use rustix::process::umask;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -165,6 +167,16 @@ impl Stream {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
+    }
+}
+
+impl Stream {
+    /// Waits until there is something to read (the end, too), for `limit` at the most. False if there is not.
+    #[must_use]
+    pub fn wait_readable(&self, limit: Duration) -> bool {
+        let limit = Timespec { tv_sec: 0, tv_nsec: i64::from(limit.subsec_nanos()) };
+        // A wait that fails (it can be interrupted) is a wait that was short.
+        matches!(event::poll(&mut [PollFd::new(&self.as_fd(), PollFlags::IN)], Some(&limit)), Ok(1..))
     }
 }
 

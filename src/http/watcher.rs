@@ -1,16 +1,16 @@
 //! The one thread that waits: for connections to accept, for bytes to come, for deadlines to pass.
 //!
-//! Invariant: it never reads a request and never runs a handler, so nothing that a client or a database does keeps it
-//! from the next event. It is the only one to take parked connections out of the table.
+//! Invariant: it never reads a request (only what comes behind the last one, to throw it away) and never runs a handler,
+//! so nothing that a client or a database does keeps it from the next event. It is the only one to take parked connections out of the table.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::connection::{Connection, Expiry};
+use super::connection::{Connection, Expiry, Step};
 use super::drain;
 use super::limits::LINGER_TIMEOUT;
 use super::poll::{Interest, Ready, Watched};
@@ -83,7 +83,11 @@ impl Watcher {
                 self.scan(now);
             }
             for wire in ready.keys().filter_map(|key| self.shared.table.take(key)) {
-                self.shared.send(Job::Ready { wire, since: now });
+                if wire.connection.is_lingering() {
+                    self.discard(wire, now);
+                } else {
+                    self.shared.send(Job::Ready { wire, since: now });
+                }
             }
             for number in ready.keys().filter_map(|key| key.checked_sub(FIRST_LISTENER_KEY)) {
                 self.accept(number, now);
@@ -96,6 +100,21 @@ impl Watcher {
             if is_draining && self.shared.table.open() == 0 {
                 return self.shared.set_watcher_done();
             }
+        }
+    }
+
+    /// Throws away what a client sends behind its last answer, and closes the connection once the client has done so: no
+    /// worker is needed for that.
+    fn discard(&self, mut wire: Box<Wire>, now: Instant) {
+        let mut discarded = [0; 4096];
+        match wire.socket.socket().read(&mut discarded) {
+            Ok(0) => return,
+            Ok(length) => wire.connection.received(&discarded[..length]),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => return,
+        }
+        if wire.connection.next(&self.shared.limits, &[], now) == Step::Receive {
+            self.shared.table.park(wire, Interest::Read);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The threads that read, parse, handle and answer.
 //!
-//! Invariant: a worker never waits for a client. It reads what is there, answers what is complete, writes what the
+//! Invariant: a worker never waits for a client (but for the moment that [`super::stay`] allows one of them). It reads what is there, answers what is complete, writes what the
 //! socket takes, and gives the connection back; only a handler may wait, and only within its lane.
 
 use std::convert::Infallible;
@@ -20,6 +20,7 @@ use super::poll::Interest;
 use super::refusal::Refusal;
 use super::responder::Responder;
 use super::server::{Job, LaneRequest, Shared};
+use super::stay::{HasAsked, MOMENT};
 use super::table::Wire;
 use crate::clock;
 use crate::observe::Observation;
@@ -53,6 +54,12 @@ struct Budget {
     requests: usize,
 }
 
+impl Budget {
+    fn since(since: Instant) -> Self {
+        Self { since, may_read: true, requests: MAX_REQUESTS_PER_TURN }
+    }
+}
+
 impl Worker {
     /// A worker that leaves a record of what it handles in `in_flight`.
     pub fn new(shared: Arc<Shared>, in_flight: Arc<InFlight>) -> Self {
@@ -83,28 +90,27 @@ impl Worker {
     }
 
     fn work(&mut self, job: Job) {
-        let budget = |since| Budget { since, may_read: true, requests: MAX_REQUESTS_PER_TURN };
         match job {
             Job::Ready { mut wire, since } => {
                 wire.connection.lend_buffers(&mut self.buffers);
-                self.converse(wire, budget(since));
+                self.converse(wire, Budget::since(since));
             }
             Job::Admitted(LaneRequest { mut wire, head, since }) => {
                 wire.connection.lend_buffers(&mut self.buffers);
                 self.answer_in_lane(&mut wire, head, since);
-                self.converse(wire, budget(clock::now()));
+                self.converse(wire, Budget::since(clock::now()));
             }
             Job::Overdue(LaneRequest { mut wire, head, since }) => {
                 wire.connection.lend_buffers(&mut self.buffers);
                 self.responder.turn_away(&mut wire, head, since);
-                self.converse(wire, budget(clock::now()));
+                self.converse(wire, Budget::since(clock::now()));
             }
             Job::HeadExpired(mut wire) => {
                 wire.connection.lend_buffers(&mut self.buffers);
                 wire.connection.refuse_unfinished();
                 let now = clock::now();
                 self.responder.refuse(&mut wire, Refusal::HeadTimeout, now);
-                self.converse(wire, budget(now));
+                self.converse(wire, Budget::since(now));
             }
             Job::Stop => {}
         }
@@ -115,6 +121,9 @@ impl Worker {
         loop {
             let ControlFlow::Break(turn) = self.turn(&mut wire, &mut budget);
             match turn {
+                Turn::Wait(Interest::Read) if self.asks_again_at_once(&wire) => {
+                    budget = Budget::since(clock::now());
+                }
                 Turn::Wait(interest) => return self.give_back(wire, interest),
                 Turn::Again => return self.shared.send(Job::Ready { wire, since: clock::now() }),
                 Turn::Over => return wire.connection.return_buffers(&mut self.buffers),
@@ -227,6 +236,21 @@ impl Worker {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Waits a moment for the next request, if nobody else does so and there is nothing else to do.
+    fn asks_again_at_once(&mut self, wire: &Wire) -> bool {
+        let shared = &self.shared;
+        let may_stay = wire.connection.is_idle()
+            && wire.connection.is_between_requests()
+            && !shared.has_jobs()
+            && shared.drain_end().is_none();
+        let Some(waiting) = may_stay.then(|| shared.stay.begin()).flatten() else { return false };
+        // What was answered is not to wait for its line in the log.
+        self.responder.report();
+        let has_asked = wire.socket.socket().wait_readable(MOMENT);
+        waiting.end(if has_asked { HasAsked::Yes } else { HasAsked::No });
+        has_asked
     }
 
     fn give_back(&mut self, mut wire: Box<Wire>, interest: Interest) {
