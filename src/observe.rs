@@ -10,7 +10,8 @@ mod lines;
 use std::fmt;
 use std::time::Duration;
 
-use crate::bucket::BucketError;
+use crate::bucket::{BucketError, Exchange};
+use crate::config::DatabaseName;
 use crate::model::{DocumentId, InvalidDocument};
 use crate::problem::ProblemCode;
 
@@ -49,6 +50,8 @@ pub enum Observation<'a> {
         /// What that means for us.
         meaning: &'a str,
     },
+    /// An operation of the database took as long as `[bucket] slow_operation`, or longer.
+    SlowOperation(&'a SlowOperation<'a>),
     /// A connection was refused, cut off, or closed by us for a reason that is counted.
     Rejected {
         /// From a fixed set.
@@ -99,6 +102,21 @@ pub struct Answered<'a> {
     pub request_id: &'a str,
     /// The problem that was answered.
     pub code: Option<ProblemCode>,
+}
+
+/// A slow operation, whichever way it ended.
+#[derive(Debug)]
+pub struct SlowOperation<'a> {
+    /// The id of the request, if there was one.
+    pub request_id: Option<&'a str>,
+    /// Which database.
+    pub database: DatabaseName,
+    /// What the database says about its last exchange with us.
+    pub exchange: Option<Exchange<'a>>,
+    /// How long it took us: opening a connection where there was none, and every attempt.
+    pub duration: Duration,
+    /// `ok`, or the name of the error.
+    pub outcome: &'static str,
 }
 
 /// Where observations go. Cheap to clone; one for the whole program.

@@ -4,13 +4,13 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use support::client::find;
+use support::client::{find, read_some};
 use support::server::{PATIENCE, Server, sample_users, userprofiles};
 
 const JOHNDOE: &str =
@@ -371,7 +371,7 @@ impl OnSocket {
             let mut answer = Vec::new();
             while !answer.ends_with(b"}") {
                 let mut piece = [0; 4096];
-                let bytes = stream.read(&mut piece).unwrap();
+                let bytes = read_some(&mut stream, &mut piece).unwrap();
                 assert!(bytes > 0, "cut off: {}", answer.escape_ascii());
                 answer.extend_from_slice(&piece[..bytes]);
             }

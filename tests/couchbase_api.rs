@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use couchbase::{Cut, Double, ErrorAnswer, Manager, Query, Raised, Raw, Stored};
-use on_couchbase::{HASH, MODES, assert_holds_no_secret, profile, serve, serve_at};
+use on_couchbase::{HASH, MODES, assert_holds_no_secret, profile, serve, serve_at, wait_for_john};
 use support::client::Answer;
 use support::server::{Server, sample_users};
 
@@ -277,20 +277,21 @@ fn a_database_that_stands_still_is_a_timeout() {
             double.set_query(query);
             let line = assert_fails(&server, &format!("frozen-{number}"), 504, "timeout");
             assert!(line.contains("did not answer in time"), "{line}");
+            double.set_query(Query::Answer);
+            wait_for_john(&server);
         }
         double.query_port().go_deaf();
         double.query_port().close_connections();
         assert_fails(&server, "deaf", 504, "timeout");
-        double.set_query(Query::Answer);
         double.query_port().reopen();
-        assert_serves_john(&server);
+        wait_for_john(&server);
 
         // Nobody has said yet where the query service is.
         double.set_manager(Manager::Freeze);
         let fresh = serve(&double, &[mode, "bucket.operation_timeout=500ms"]);
         assert_fails(&fresh, "manager", 504, "timeout");
         double.set_manager(Manager::Answer);
-        assert_serves_john(&fresh);
+        wait_for_john(&fresh);
         assert_holds_no_secret(&(server.log() + &fresh.log()));
     }
 }

@@ -15,7 +15,8 @@ use secrecy::SecretString;
 use userprofiles::bucket::couchbase::Couchbase;
 use userprofiles::clock::{self, Deadline};
 use userprofiles::config::{
-    BucketSettings, ConnectionString, Connections, CouchbaseApi, CouchbaseSettings, DatabaseName, Network, Scheme, Seed,
+    BucketSettings, ConnectionString, Connections, CouchbaseApi, CouchbaseSettings, DatabaseName, Network, Scheme,
+    SecretSource, Seed,
 };
 use userprofiles::observe::Observer;
 use userprofiles::{BucketTimeouts, Username, get_bucket, get_user};
@@ -59,8 +60,11 @@ fn no_login_and_no_document_is_logged() {
         collection: "_default".to_owned(),
         username: Some(couchbase::USERNAME.to_owned()),
         password: Some(SecretString::from(couchbase::PASSWORD)),
+        password_source: SecretSource::Fixed,
         api: CouchbaseApi::Query,
         ca_file: None,
+        client_certificate_file: None,
+        client_key_file: None,
         network: Network::Auto,
         danger_accept_invalid_certificates: false,
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rouille::{Request, Response};
 
-use crate::bucket::{BucketError, Buckets};
+use crate::bucket::{BucketError, Buckets, Trace};
 use crate::clock::{self, Deadline};
 use crate::http::{LaneChoice, RequestContext, Service, path_of};
 use crate::model::DocumentId;
@@ -35,7 +35,7 @@ impl Admin {
     #[must_use]
     pub fn into_service(self) -> Service {
         Service {
-            reads: &[],
+            reads: &["traceparent"],
             lane: |_, target| if path_of(target) == "/ready" { LaneChoice::Waiting } else { LaneChoice::Quick },
             handle: Box::new(move |request, context| self.handle(request, context)),
         }
@@ -63,7 +63,8 @@ impl Admin {
     /// Reads a document that is not there: that needs the network, the login, the bucket and the right to read.
     fn ready(&self, request: &Request, context: &RequestContext) -> Response {
         let deadline = Deadline::after(clock::now(), READY_TIMEOUT).earlier(context.deadline());
-        match self.buckets.with_bucket(deadline, |bucket| bucket.get(&DocumentId::sentinel())) {
+        let trace = Trace::of(context.request_id(), request.header("traceparent"));
+        match self.buckets.with_bucket(deadline, &trace, |bucket| bucket.get(&DocumentId::sentinel())) {
             Ok(_) => Response::from_data("text/plain; charset=utf-8", "ready\n"),
             Err(error) => {
                 self.observer.emit(&Observation::BucketFailed { request_id: context.request_id(), error: &error });
@@ -80,7 +81,9 @@ fn not_ready(error: &BucketError) -> Problem {
         BucketError::Unavailable { .. } => "the database is unavailable",
         BucketError::Busy { .. } => "all bucket connections are in use",
         BucketError::Timeout { .. } => "the database does not answer in time",
-        BucketError::InvalidDocument(_) => "the database answers with something that is not a document",
+        BucketError::InvalidDocument(_) | BucketError::UnusableId { .. } => {
+            "the database answers with something that is not a document"
+        }
     };
     Problem::new(ProblemCode::Unavailable, format!("Not ready: {reason}. The log says more."))
 }

@@ -38,7 +38,7 @@ impl Api {
     #[must_use]
     pub fn into_service(self) -> Service {
         Service {
-            reads: &["if-none-match"],
+            reads: &["if-none-match", "traceparent"],
             lane: lane_of,
             handle: Box::new(move |request, context| self.handle(request, context)),
         }

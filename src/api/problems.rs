@@ -20,6 +20,7 @@ pub fn of(error: &BucketError) -> Problem {
             Problem::new(ProblemCode::Busy, "All connections to the database are in use. Try again later.")
         }
         BucketError::Timeout { .. } => Problem::new(ProblemCode::Timeout, "The database did not answer in time."),
+        BucketError::UnusableId { rule } => Problem::new(ProblemCode::InvalidUsername, *rule),
         BucketError::InvalidDocument(_) => Problem::new(
             ProblemCode::InvalidDocument,
             "The stored document is not a valid user profile. The server's log names the rule.",

@@ -3,7 +3,7 @@
 use rouille::{Request, Response};
 
 use super::{Api, etag, path, problem, problems};
-use crate::bucket::BucketError;
+use crate::bucket::{BucketError, Trace};
 use crate::clock::{self, Deadline};
 use crate::http::RequestContext;
 use crate::model::{DocumentId, User, UserInDb, Username};
@@ -20,7 +20,8 @@ pub(super) fn read_user(api: &Api, segment: &str, request: &Request, context: &R
         }
     };
     let deadline = Deadline::after(clock::now(), api.buckets.operation_timeout()).earlier(context.deadline());
-    match api.buckets.with_bucket(deadline, |bucket| get_user(bucket, &username)) {
+    let trace = Trace::of(context.request_id(), request.header("traceparent"));
+    match api.buckets.with_bucket(deadline, &trace, |bucket| get_user(bucket, &username)) {
         Ok(Some(stored)) => found(api, stored, &username, request, context),
         Ok(None) => problem(&Problem::new(ProblemCode::UserNotFound, "User not found"), request, context),
         Err(error) => {

@@ -11,6 +11,7 @@
 //!
 //! Invariant: documents are stored and answered byte for byte, and a batch is stored whole or not at all.
 
+pub(super) mod check;
 mod failure;
 mod file;
 mod schema;
@@ -23,15 +24,19 @@ use std::time::{Duration, Instant};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::{Bucket, BucketError, BucketTimeouts, Database, Document, NewDocument};
+use super::{Bucket, BucketError, BucketTimeouts, Database, Document, Listed, NewDocument};
 use crate::clock::{self, Deadline};
 use crate::config::DatabaseName;
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 use file::DatabaseFile;
 
 const SELECT: &str = "SELECT body FROM documents WHERE id = ?1";
+const LIST: &str = "SELECT id, body FROM documents WHERE id > ?1 ORDER BY id LIMIT ?2";
 const UPSERT: &str =
     "INSERT INTO documents (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = excluded.body";
+
+/// A list ends after so many bytes of documents, though not before the first of them.
+const LONGEST_LIST_BYTES: usize = 8 * 1024 * 1024;
 
 /// `SQLite` counts its waits in milliseconds in an `i32`; nobody waits longer than this for a lock.
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -76,14 +81,7 @@ impl Database for Embedded {
     }
 
     fn open(&self, _: &BucketTimeouts, deadline: Deadline) -> Result<Box<dyn Bucket>, BucketError> {
-        self.file.check_in_place()?;
-        Ok(Box::new(FileConnection {
-            connection: self.file.connect()?,
-            file: Arc::clone(&self.file),
-            deadline,
-            file_checked_at: Cell::new(clock::now()),
-            log_to_fold: LogToFold::None,
-        }))
+        Ok(Box::new(FileConnection::open(Arc::clone(&self.file), deadline)?))
     }
 }
 
@@ -104,6 +102,17 @@ enum LogToFold {
 }
 
 impl FileConnection {
+    fn open(file: Arc<DatabaseFile>, deadline: Deadline) -> Result<Self, BucketError> {
+        file.check_in_place()?;
+        Ok(Self {
+            connection: file.connect()?,
+            file,
+            deadline,
+            file_checked_at: Cell::new(clock::now()),
+            log_to_fold: LogToFold::None,
+        })
+    }
+
     /// Lets the next statement wait for locks for as long as there is time, and no longer.
     fn bound_lock_waits(&self) -> Result<(), BucketError> {
         let left = self.deadline.remaining(clock::now());
@@ -129,6 +138,24 @@ impl FileConnection {
                 })
             })
             .optional()
+    }
+
+    /// The ids are text in bytewise order (`SQLite`'s `BINARY` collation), and none is empty.
+    fn bodies_after(&self, after: &str, most: usize) -> rusqlite::Result<Vec<Listed>> {
+        let mut select = self.connection.prepare_cached(LIST)?;
+        let mut rows = select.query((after, i64::try_from(most).unwrap_or(i64::MAX)))?;
+        let mut listed = Vec::new();
+        let mut bytes = 0;
+        while let Some(row) = rows.next()? {
+            let id = DocumentId::stored(row.get(0)?);
+            let text = row.get_ref(1)?.as_bytes()?;
+            bytes += text.len();
+            listed.push(Listed { id, document: Document::new(text.to_vec(), None) });
+            if bytes >= LONGEST_LIST_BYTES {
+                break;
+            }
+        }
+        Ok(listed)
     }
 
     /// One transaction; dropped without a commit, it is rolled back.
@@ -161,6 +188,12 @@ impl Bucket for FileConnection {
         self.store(documents)?;
         self.log_to_fold = LogToFold::Some;
         Ok(())
+    }
+
+    fn list(&mut self, after: Option<&DocumentId>, most: usize) -> Result<Vec<Listed>, BucketError> {
+        self.bound_lock_waits()?;
+        let after = after.map_or("", DocumentId::as_str);
+        self.bodies_after(after, most).map_err(|error| self.failed(&error))
     }
 
     fn set_deadline(&mut self, deadline: Deadline) {

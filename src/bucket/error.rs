@@ -33,6 +33,36 @@ pub enum BucketError {
     },
     /// There is a document, but it is no user profile.
     InvalidDocument(InvalidDocument),
+    /// The id cannot be asked for by the way that is set up, whatever is stored.
+    UnusableId {
+        /// The rule, fit for a client: nothing of the database in it.
+        rule: &'static str,
+    },
+}
+
+impl BucketError {
+    /// The same error for a request that was turned away at once because another one met it: it waited for nothing, so
+    /// what was a timeout there is an outage here.
+    #[must_use]
+    pub fn of_another_request(self) -> Self {
+        match self {
+            Self::Timeout { reason } => Self::Unavailable { reason },
+            other => other,
+        }
+    }
+
+    /// One word for it, from a fixed set.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Misconfigured { .. } => "misconfigured",
+            Self::Unavailable { .. } => "unavailable",
+            Self::Busy { .. } => "busy",
+            Self::Timeout { .. } => "timeout",
+            Self::InvalidDocument(_) => "invalid-document",
+            Self::UnusableId { .. } => "unusable-id",
+        }
+    }
 }
 
 impl fmt::Display for BucketError {
@@ -48,6 +78,7 @@ impl fmt::Display for BucketError {
                 waited.as_millis()
             ),
             Self::Timeout { reason } => write!(f, "the database did not answer in time: {reason}"),
+            Self::UnusableId { rule } => f.write_str(rule),
             Self::InvalidDocument(rule) => write!(f, "the document is not a user profile: {rule}"),
         }
     }

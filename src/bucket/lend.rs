@@ -5,7 +5,8 @@
 //! deadline, so that it also gets the true error. `per-request` empties the slot when it comes back; `pooled` leaves
 //! the connection in it.
 //!
-//! Invariant: there are never more connections open than slots, and a connection that failed is never lent again.
+//! Invariant: there are never more connections open than slots, a connection that failed is never lent again, and none
+//! carries the names of the request that had it before.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,23 +14,31 @@ use std::time::{Duration, Instant};
 
 use scheduled_thread_pool::ScheduledThreadPool;
 
-use super::{Bucket, BucketError, BucketTimeouts, Database, get_bucket};
+use super::{Bucket, BucketError, BucketTimeouts, Database, Trace, get_bucket};
 use crate::clock::{self, Deadline};
 use crate::config::{BucketSettings, Connections};
+use crate::observe::{Observation, Observer, SlowOperation};
 
 /// Where requests get their bucket connections from.
 pub struct Buckets {
     database: Arc<dyn Database>,
     timeouts: BucketTimeouts,
     wait_timeout: Duration,
+    slow_operation: Duration,
     connections: Connections,
+    observer: Observer,
     slots: r2d2::Pool<SlotMaker>,
 }
 
 impl Buckets {
     /// Makes at most `max_connections` slots. Opens no connection: the server starts while the database is down.
     #[must_use]
-    pub fn new(database: Arc<dyn Database>, settings: &BucketSettings, max_connections: u32) -> Self {
+    pub fn new(
+        database: Arc<dyn Database>,
+        settings: &BucketSettings,
+        max_connections: u32,
+        observer: &Observer,
+    ) -> Self {
         let one_thread = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("bucket-slots").build();
         let slots = r2d2::Pool::builder()
             .max_size(max_connections.max(1))
@@ -42,13 +51,15 @@ impl Buckets {
             database,
             timeouts: BucketTimeouts::from(settings),
             wait_timeout: settings.wait_timeout,
+            slow_operation: settings.slow_operation,
             connections: settings.connections,
+            observer: observer.clone(),
             slots,
         }
     }
 
-    /// Lends a connection, with `deadline` set, to `operation`. Waits for a slot for `wait_timeout` at most, and never
-    /// past the deadline.
+    /// Lends a connection, with `deadline` and `trace` set, to `operation`. Waits for a slot for `wait_timeout` at most,
+    /// and never past the deadline. What takes as long as `slow_operation` from then on is logged once.
     ///
     /// # Errors
     /// [`BucketError::Busy`] if no slot became free; what opening a connection failed with (see [`get_bucket`]); what
@@ -56,24 +67,45 @@ impl Buckets {
     pub fn with_bucket<T>(
         &self,
         deadline: Deadline,
+        trace: &Trace,
         operation: impl FnOnce(&mut dyn Bucket) -> Result<T, BucketError>,
     ) -> Result<T, BucketError> {
         let wait = self.wait_timeout.min(deadline.remaining(clock::now()));
         let mut slot = self.slots.get_timeout(wait).map_err(|_| BucketError::Busy { waited: wait })?;
-        let now = clock::now();
-        let kept = slot.kept.take().filter(|kept| kept.bucket.is_fresh(kept.idle_since, now));
+        let start = clock::now();
+        let kept = slot.kept.take().filter(|kept| kept.bucket.is_fresh(kept.idle_since, start));
+        let tell = |outcome, bucket: Option<&dyn Bucket>, end| {
+            self.tell_if_slow(trace, outcome, bucket, end - start);
+        };
         // Declared after the slot, and so closed before it: else there could be one connection too many for a moment.
         let mut bucket = match kept {
             Some(kept) => kept.bucket,
-            None => get_bucket(self.database.as_ref(), &self.timeouts, deadline)?,
+            None => get_bucket(self.database.as_ref(), &self.timeouts, deadline)
+                .inspect_err(|error| tell(error.name(), None, clock::now()))?,
         };
         bucket.set_deadline(deadline);
+        bucket.set_trace(trace);
         let outcome = operation(bucket.as_mut());
-        let is_sound = matches!(&outcome, Ok(_) | Err(BucketError::InvalidDocument(_)));
+        let end = clock::now();
+        tell(outcome.as_ref().map_or_else(BucketError::name, |_| "ok"), Some(bucket.as_ref()), end);
+        let is_sound =
+            matches!(&outcome, Ok(_) | Err(BucketError::InvalidDocument(_) | BucketError::UnusableId { .. }));
         if is_sound && self.connections == Connections::Pooled {
-            slot.kept = Some(Kept { bucket, idle_since: clock::now() });
+            slot.kept = Some(Kept { bucket, idle_since: end });
         }
         outcome
+    }
+
+    fn tell_if_slow(&self, trace: &Trace, outcome: &'static str, bucket: Option<&dyn Bucket>, duration: Duration) {
+        if duration >= self.slow_operation {
+            self.observer.emit(&Observation::SlowOperation(&SlowOperation {
+                request_id: trace.request_id.as_deref(),
+                database: self.database.name(),
+                exchange: bucket.and_then(Bucket::last_exchange),
+                duration,
+                outcome,
+            }));
+        }
     }
 
     /// How long one operation may take.

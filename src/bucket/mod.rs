@@ -7,15 +7,18 @@
 //! Invariant: a bucket connection is never shared between threads, and no error of this module holds a document, a
 //! secret or a full connection string.
 //!
-//! A new database is one new file (or folder) here and one line in [`database`].
+//! A new database is one new file (or folder) here and one line in [`database`] and in [`check::run`].
 
+pub mod check;
 pub mod couchbase;
 pub mod embedded;
 mod error;
 mod lend;
+mod trace;
 
 pub use error::BucketError;
 pub use lend::Buckets;
+pub use trace::Trace;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -65,6 +68,28 @@ pub struct NewDocument {
     pub text: Zeroizing<String>,
 }
 
+/// One document of a list.
+pub struct Listed {
+    /// Its id.
+    pub id: DocumentId,
+    /// What is stored under it.
+    pub document: Document,
+}
+
+/// What a database and our connection to it have to say about the last exchange, beside its outcome. Never a document,
+/// an id or a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exchange<'a> {
+    /// Who was asked, as `host:port`.
+    pub node: &'a str,
+    /// The number or the name of the error that decided.
+    pub code: Option<&'a str>,
+    /// How long the database says that the request took, from its arrival there.
+    pub elapsed: Option<Duration>,
+    /// How long the database says that it worked on it.
+    pub execution: Option<Duration>,
+}
+
 /// One connection to a database: the main entry point of communication with it.
 ///
 /// Contract for those who write one: no call outlives the deadline that was set last by more than the time a thread
@@ -78,14 +103,43 @@ pub trait Bucket: Send {
     /// Each variant of [`BucketError`] but `Busy`.
     fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError>;
 
-    /// Stores documents, replacing those that have the same ids: all of them, or none if it fails.
+    /// Stores documents, replacing those that have the same ids. No id may stand there twice.
+    ///
+    /// If it fails, a database with transactions (`embedded`) has stored none of them; in any other, some or all of
+    /// them may be stored, each of them whole. Storing the same documents again is safe, and mends it.
     ///
     /// # Errors
     /// Each variant of [`BucketError`] but `Busy`.
     fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError>;
 
+    /// Lists documents in the ascending order of the bytes of their ids: those after `after`, or from the first one on,
+    /// and at most `most` of them. It may be fewer, since documents are large or small; only if there are no more at
+    /// all is it none. Documents that are no profiles are listed too, where the database does not tell them apart.
+    ///
+    /// # Errors
+    /// Each variant of [`BucketError`] but `Busy`; [`BucketError::Misconfigured`] too where a database cannot list.
+    fn list(&mut self, after: Option<&DocumentId>, most: usize) -> Result<Vec<Listed>, BucketError> {
+        let _ = (after, most);
+        Err(BucketError::Misconfigured {
+            reason: "this program cannot list the documents of that database: use the database's own tools to export \
+                     them"
+                .to_owned(),
+        })
+    }
+
     /// Sets the deadline of the calls that follow. Costs nothing and never blocks.
     fn set_deadline(&mut self, deadline: Deadline);
+
+    /// Says for whom the calls that follow are, where the database can be told. Costs nothing and never blocks.
+    fn set_trace(&mut self, trace: &Trace) {
+        let _ = trace;
+    }
+
+    /// What is known of the last exchange, for the log; `None` where there is nothing to say, or was no exchange since
+    /// [`Bucket::set_trace`]. Costs nothing and never blocks.
+    fn last_exchange(&self) -> Option<Exchange<'_>> {
+        None
+    }
 
     /// True if a kept connection may be used again after lying still since `idle_since`. Never blocks: it must not ask
     /// the database.
@@ -108,6 +162,16 @@ pub trait Database: Send + Sync {
     /// # Errors
     /// As [`get_bucket`].
     fn open(&self, timeouts: &BucketTimeouts, deadline: Deadline) -> Result<Box<dyn Bucket>, BucketError>;
+
+    /// Takes what may change while it runs out of new settings, which are valid: secrets and certificates. No request
+    /// fails because of it, and what cannot be taken leaves everything as it was. Reads files, and asks no server.
+    ///
+    /// # Errors
+    /// [`BucketError::Misconfigured`] for a file that cannot be used.
+    fn reload(&self, settings: &Settings) -> Result<(), BucketError> {
+        let _ = settings;
+        Ok(())
+    }
 }
 
 /// How long the operations on a bucket may take. The defaults are the tutorial's.
@@ -151,7 +215,7 @@ impl From<&BucketSettings> for BucketTimeouts {
 /// shares (its topology, say) is there already or is looked up once.
 ///
 /// # Errors
-/// Each variant of [`BucketError`] but `Busy` and `InvalidDocument`.
+/// Each variant of [`BucketError`] but `Busy`, `UnusableId` and `InvalidDocument`.
 pub fn get_bucket(
     database: &dyn Database,
     timeouts: &BucketTimeouts,
@@ -171,8 +235,10 @@ pub fn database(settings: &Settings, observer: &Observer) -> Result<Arc<dyn Data
     match settings.bucket.database {
         DatabaseName::Embedded => Ok(Arc::new(embedded::Embedded::create(&settings.embedded.path)?)),
         DatabaseName::Couchbase => Ok(couchbase::Couchbase::start(&settings.couchbase, &settings.bucket, observer)?),
-        name => Err(BucketError::Misconfigured {
-            reason: format!("[bucket] database = \"{name}\" is not built into this program yet"),
-        }),
+        name => Err(not_built(name)),
     }
+}
+
+fn not_built(name: DatabaseName) -> BucketError {
+    BucketError::Misconfigured { reason: format!("[bucket] database = \"{name}\" is not built into this program yet") }
 }

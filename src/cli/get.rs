@@ -62,6 +62,7 @@ fn advice(error: &BucketError) -> &'static str {
             "try again later, or see `userprofiles check` if it stays so"
         }
         BucketError::Timeout { .. } => "try again, or raise [bucket] operation_timeout",
+        BucketError::UnusableId { .. } => "choose another [couchbase] api for such names",
         BucketError::InvalidDocument(_) => "store a valid document in its place, with `userprofiles import` for one",
     }
 }

@@ -1,7 +1,7 @@
 //! `import`: stores the documents of a file, one JSON object a line.
 //!
-//! Lines are checked one by one and stored in batches; each batch is stored whole or not at all, and storing it again
-//! changes nothing. So an import that was cut short at any moment is mended by running it again.
+//! Lines are checked one by one and stored in batches, and storing a batch again changes nothing. So an import that was
+//! cut short at any moment is mended by running it again. A signal waits until the batch is stored that is on its way.
 //!
 //! Invariant: works through the traits of `bucket` only, and so the same with every database.
 
@@ -19,9 +19,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::interruption::Interruption;
 use crate::bucket::{BucketTimeouts, Database};
 use batch::{Batch, Store};
 use lines::Lines;
@@ -91,19 +92,24 @@ impl fmt::Display for ImportOutcome {
 /// batch has its own deadline of the N1QL timeout.
 ///
 /// # Errors
-/// If the source cannot be read, or a batch cannot be stored. Rejected lines are no error: see [`ImportOutcome`].
-pub fn run(database: &dyn Database, timeouts: &BucketTimeouts, source: &ImportSource) -> anyhow::Result<ImportOutcome> {
+/// If the source cannot be read, a batch cannot be stored, or it was interrupted. Rejected lines are no error: see [`ImportOutcome`].
+pub fn run(
+    database: &dyn Database,
+    timeouts: &BucketTimeouts,
+    source: &ImportSource,
+    interruption: &Interruption,
+) -> anyhow::Result<ImportOutcome> {
     let rejects_path = source.rejects_path();
     match source {
         ImportSource::StandardInput => {
-            import(database, timeouts, io::stdin().lock(), rejects_path, &progress_bar(None))
+            import(database, timeouts, io::stdin().lock(), rejects_path, &progress_bar(None), interruption)
                 .context("standard input was not imported to its end")
         }
         ImportSource::File(path) => {
             let not_opened = || format!("{} cannot be opened: name a file with one document a line", path.display());
             let file = File::open(path).with_context(not_opened)?;
             let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
-            import(database, timeouts, BufReader::new(file), rejects_path, &progress_bar(size))
+            import(database, timeouts, BufReader::new(file), rejects_path, &progress_bar(size), interruption)
                 .with_context(|| format!("{} was not imported to its end", path.display()))
         }
     }
@@ -116,6 +122,7 @@ fn import(
     input: impl BufRead,
     rejects_path: PathBuf,
     progress: &ProgressBar,
+    interruption: &Interruption,
 ) -> anyhow::Result<ImportOutcome> {
     let mut lines = Lines::new(input);
     let mut rejects = Rejects::new(rejects_path);
@@ -131,10 +138,16 @@ fn import(
             Err(rejection) => rejects.add(line.number, rejection),
         }
         if batch.is_full() {
-            store.store(&std::mem::take(&mut batch))?;
+            interruption.shield(|| store.store(&std::mem::take(&mut batch)))?;
+            if interruption.is_asked() {
+                let stored = store.stored_lines();
+                bail!(
+                    "interrupted: {stored} lines are stored, none of them half. Importing the whole file once more is safe"
+                );
+            }
         }
     }
-    store.store(&batch)?;
+    interruption.shield(|| store.store(&batch))?;
     progress.finish_and_clear();
     Ok(ImportOutcome { stored: store.stored_lines(), rejected: rejects.count(), rejects: rejects.finish() })
 }

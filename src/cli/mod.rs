@@ -2,23 +2,30 @@
 //!
 //! Invariant: only this module and its commands write to standard output; secrets are never taken from flags.
 
+pub mod check;
 pub mod config;
+pub mod export;
 pub mod get;
 pub mod import;
+pub mod interruption;
+mod kept;
+mod reload;
 pub mod serve;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::bucket::{self, BucketTimeouts};
+use crate::bucket::{self, BucketTimeouts, Database};
 use crate::config::{Loaded, Sources, load};
+use export::{Destination, Existing, NewFile};
 use get::GetOutcome;
 use import::ImportSource;
+use interruption::Interruption;
 
 use crate::observe::{self, Observation, Observer};
 
@@ -99,6 +106,21 @@ enum CommandLine {
         #[command(flatten)]
         global: GlobalFlags,
     },
+    /// Write the stored profiles to a file that `import` takes, one JSON document a line: with their password hashes
+    Export {
+        /// The file to make; `-` is standard output, and so is none
+        file: Option<OsString>,
+        /// Replace the file if there is one already
+        #[arg(long)]
+        force: bool,
+        #[command(flatten)]
+        global: GlobalFlags,
+    },
+    /// Look at the settings and the database step by step, and say what to do about what is wrong
+    Check {
+        #[command(flatten)]
+        global: GlobalFlags,
+    },
     /// Print the public profile of one user
     Get {
         /// The username as it is, not percent-encoded
@@ -120,6 +142,8 @@ enum CommandLine {
 enum Command {
     Serve(ServeFlags),
     Import(OsString),
+    Export(Destination, Existing),
+    Check,
     Get(String),
     Config,
     ConfigExample,
@@ -130,6 +154,11 @@ impl CommandLine {
         match self {
             Self::Serve { flags, global } => (Command::Serve(flags), global),
             Self::Import { file, global } => (Command::Import(file), global),
+            Self::Export { file, force, global } => {
+                let existing = if force { Existing::Replace } else { Existing::Refuse };
+                (Command::Export(Destination::from_argument(file.as_deref()), existing), global)
+            }
+            Self::Check { global } => (Command::Check, global),
             Self::Get { username, global } => (Command::Get(username), global),
             Self::Config { example: false, global } => (Command::Config, global),
             Self::Config { example: true, global } => (Command::ConfigExample, global),
@@ -182,19 +211,28 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     for warning in &loaded.warnings {
         observer.emit(&Observation::Warning(format_args!("{warning}")));
     }
-    run_command(command, &loaded, &observer)
+    run_command(command, &loaded, &sources, &observer)
 }
 
-fn run_command(command: Command, loaded: &Loaded, observer: &Observer) -> anyhow::Result<Exit> {
+fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &Observer) -> anyhow::Result<Exit> {
     let timeouts = BucketTimeouts::from(&loaded.settings.bucket);
     match command {
-        Command::Serve(flags) => serve::run(&loaded.settings, flags.import.as_deref(), observer),
+        Command::Serve(flags) => serve::run(loaded, sources, flags.import.as_deref(), observer),
         Command::Import(file) => {
             let database = bucket::database(&loaded.settings, observer)?;
-            let outcome = import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(&file))?;
+            let interruption = Interruption::watch(|| {
+                complain("interrupted: what is stored is whole, and importing the whole file once more is safe");
+            })?;
+            let source = ImportSource::from_argument(&file);
+            let outcome = import::run(database.as_ref(), &timeouts, &source, &interruption)?;
             complain(&outcome.to_string());
             Ok(if outcome.rejected == 0 { Exit::Done } else { Exit::SomeRejected })
         }
+        Command::Export(destination, existing) => {
+            let database = bucket::database(&loaded.settings, observer)?;
+            export(database.as_ref(), &timeouts, &destination, existing)
+        }
+        Command::Check => check::run(&loaded.settings, observer, &mut io::stdout()),
         Command::Get(username) => {
             let database = bucket::database(&loaded.settings, observer)?;
             Ok(match get::run(database.as_ref(), &timeouts, &username, &mut io::stdout())? {
@@ -214,6 +252,35 @@ fn run_command(command: Command, loaded: &Loaded, observer: &Observer) -> anyhow
             Ok(Exit::Done)
         }
     }
+}
+
+fn export(
+    database: &dyn Database,
+    timeouts: &BucketTimeouts,
+    destination: &Destination,
+    existing: Existing,
+) -> anyhow::Result<Exit> {
+    complain("what is exported holds password hashes: keep it as secret as the database itself");
+    let progress = export::progress_bar(destination);
+    let outcome = match destination {
+        Destination::StandardOutput => {
+            export::run(database, timeouts, &mut BufWriter::new(io::stdout().lock()), &progress)?
+        }
+        Destination::File(path) => {
+            let mut file = NewFile::begin(path, existing)?;
+            let temporary = file.temporary_path().to_owned();
+            let interruption = Interruption::watch(move || {
+                // If it is gone already, so much the better.
+                let _ = std::fs::remove_file(&temporary);
+                complain("interrupted: no file was written");
+            })?;
+            let outcome = export::run(database, timeouts, &mut file, &progress)?;
+            interruption.shield(|| file.finish())?;
+            outcome
+        }
+    };
+    complain(&outcome.to_string());
+    Ok(Exit::Done)
 }
 
 /// Tells the person at the terminal what is wrong. If standard error is closed, the exit code still says it.

@@ -14,10 +14,12 @@ use signal_hook::iterator::Signals;
 
 use super::Exit;
 use super::import::{self, ImportSource};
+use super::interruption::Interruption;
+use super::reload::Reloader;
 use crate::admin::Admin;
 use crate::api::Api;
-use crate::bucket::{self, BucketTimeouts, Buckets};
-use crate::config::{HttpSettings, ListenAddress, Settings};
+use crate::bucket::{self, BucketTimeouts, Buckets, Database};
+use crate::config::{HttpSettings, ListenAddress, Loaded, Settings, Sources};
 use crate::http::{Limits, Listener, Server, Workforce, bind, clamp_connections};
 use crate::observe::{Observation, Observer};
 
@@ -30,15 +32,22 @@ const ADMIN_CONNECTIONS: usize = 64;
 /// The files of one embedded bucket connection: SQLite's database, its log, and the log's index.
 const FILES_PER_BUCKET: usize = 3;
 
-/// Serves until TERM or INT.
+/// Serves until TERM or INT. At HUP, the settings come from `sources` again.
 ///
 /// # Errors
 /// What keeps it from starting, with what to do about it.
-pub fn run(settings: &Settings, import_file: Option<&OsStr>, observer: &Observer) -> anyhow::Result<Exit> {
+pub fn run(
+    loaded: &Loaded,
+    sources: &Sources,
+    import_file: Option<&OsStr>,
+    observer: &Observer,
+) -> anyhow::Result<Exit> {
+    let settings = &loaded.settings;
     let database = bucket::database(settings, observer)?;
     if let Some(file) = import_file {
         let timeouts = BucketTimeouts::from(&settings.bucket);
-        let outcome = import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(file))?;
+        let outcome =
+            import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(file), &Interruption::none())?;
         match outcome.rejected {
             0 => note(observer, format_args!("import: {outcome}")),
             _ => warn(observer, format_args!("import: {outcome}; serving what is there")),
@@ -52,7 +61,7 @@ pub fn run(settings: &Settings, import_file: Option<&OsStr>, observer: &Observer
     let public_listeners = bind_all(&settings.http.listen, settings.http.unix_mode)?;
     let admin_listeners = bind_all(settings.admin.listen.as_slice(), settings.http.unix_mode)?;
     note(observer, format_args!("database: {} ({})", database.name(), database.describe()));
-    let buckets = Arc::new(Buckets::new(database, &settings.bucket, max_buckets));
+    let buckets = Arc::new(Buckets::new(Arc::clone(&database), &settings.bucket, max_buckets, observer));
 
     let api = Api::new(Arc::clone(&buckets), &settings.http, observer).into_service();
     let public = Server::start(public_listeners, api, limits, workforce, observer).context("cannot start threads")?;
@@ -68,7 +77,7 @@ pub fn run(settings: &Settings, import_file: Option<&OsStr>, observer: &Observer
     };
     say_what_to_try(public.addresses(), admin.as_ref().map_or(&[], Server::addresses), observer);
 
-    wait_for_the_end(&mut signals, observer)?;
+    wait_for_the_end(&mut signals, &mut Reloader::new(sources, loaded, observer), database.as_ref())?;
     note(
         observer,
         format_args!("going down: answering what was sent, for {} s at the most", limits.drain_timeout.as_secs()),
@@ -131,10 +140,10 @@ fn as_url(address: &str) -> String {
 }
 
 /// Returns at the first TERM or INT. From then on, a second one ends the process at once.
-fn wait_for_the_end(signals: &mut Signals, observer: &Observer) -> anyhow::Result<()> {
+fn wait_for_the_end(signals: &mut Signals, reloader: &mut Reloader<'_>, database: &dyn Database) -> anyhow::Result<()> {
     for signal in signals.forever() {
         if signal == SIGHUP {
-            warn(observer, format_args!("HUP: settings are read at start only; restart to apply changes"));
+            reloader.reload(database);
             continue;
         }
         for signal in [SIGTERM, SIGINT] {

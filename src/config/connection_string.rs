@@ -24,6 +24,8 @@ pub struct ConnectionString {
     pub scheme: Scheme,
     /// The hosts of the string, in its order; at least one.
     pub seeds: Vec<Seed>,
+    /// The same hosts, for `api = "data-api"`; at least one.
+    pub gateways: Vec<Gateway>,
     /// The DNS SRV record that may name the nodes in place of the one seed, such as `_couchbase._tcp.example.com`.
     /// `None` where the SDKs would not ask for one: several hosts, a port, an address, or `dnssrv=0`.
     pub dns_srv: Option<String>,
@@ -39,6 +41,10 @@ pub struct ConnectionString {
     pub network: Option<String>,
     /// `truststorepath=`, or `certpath=` where no `keypath=` makes that a client's certificate.
     pub ca_file: Option<PathBuf>,
+    /// `certpath=`, where there is a `keypath=` too.
+    pub client_certificate_file: Option<PathBuf>,
+    /// `keypath=`
+    pub client_key_file: Option<PathBuf>,
     /// Whether the certificates of the nodes are verified: `ssl=no_verify` says no.
     pub verification: Verification,
     /// What was accepted and has no effect here, in words for the log.
@@ -81,6 +87,22 @@ impl Scheme {
     pub const fn management_port(self) -> u16 {
         if self.is_tls() { 18091 } else { 8091 }
     }
+
+    /// The port of the Data API where the string does not say otherwise.
+    #[must_use]
+    pub const fn gateway_port(self) -> u16 {
+        if self.is_tls() { 443 } else { 80 }
+    }
+}
+
+/// One host of a connection string, taken for a gateway that speaks the Data API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// A name or an address; IPv6 without its brackets.
+    pub host: String,
+    /// The port of the Data API there: as the string says, else that of every HTTPS server (or HTTP without TLS). The
+    /// ports of a cluster's own services do not count.
+    pub port: u16,
 }
 
 /// Whether certificates are verified.
@@ -135,6 +157,7 @@ impl ConnectionString {
         Ok(Self {
             scheme,
             dns_srv,
+            gateways: hosts.iter().map(|host| host.gateway.clone()).collect(),
             seeds: hosts.into_iter().map(|host| host.seed).collect(),
             bucket: parse_bucket(path)?,
             username: options.username,
@@ -142,6 +165,8 @@ impl ConnectionString {
             n1ql_timeout: options.n1ql_timeout,
             network: options.network,
             ca_file: options.ca_file,
+            client_certificate_file: options.client_certificate_file,
+            client_key_file: options.client_key_file,
             verification,
             warnings,
         })
@@ -165,6 +190,7 @@ impl ConnectionString {
         Self {
             scheme: Scheme::Couchbase,
             seeds: vec![Seed { host: "127.0.0.1".to_owned(), management_port: Scheme::Couchbase.management_port() }],
+            gateways: vec![Gateway { host: "127.0.0.1".to_owned(), port: Scheme::Couchbase.gateway_port() }],
             dns_srv: None,
             bucket: None,
             username: None,
@@ -172,6 +198,8 @@ impl ConnectionString {
             n1ql_timeout: None,
             network: None,
             ca_file: None,
+            client_certificate_file: None,
+            client_key_file: None,
             verification: Verification::On,
             warnings: Vec::new(),
         }

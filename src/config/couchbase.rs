@@ -3,13 +3,14 @@
 //! Invariant: what the connection string says holds only where no file, variable or flag says otherwise, and only if
 //! Couchbase is the database.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
 use super::connection_string::{ConnectionString, Verification};
 use super::error::{ConfigError, Origin};
-use super::secrets::Found;
+use super::secrets::{Found, SecretSource};
 use super::value::{Raw, Value};
 use super::values::{Values, defect};
 use super::{DatabaseName, names};
@@ -52,10 +53,16 @@ pub struct CouchbaseSettings {
     pub username: Option<String>,
     /// From `password_file`, a systemd credential or the environment. `None` too where Couchbase is not the database.
     pub password: Option<SecretString>,
+    /// Where the password came from, so that it can be read again.
+    pub password_source: SecretSource,
     /// `api`
     pub api: CouchbaseApi,
     /// `ca_file`
     pub ca_file: Option<PathBuf>,
+    /// `client_certificate_file`; there is a `client_key_file` too, or neither.
+    pub client_certificate_file: Option<PathBuf>,
+    /// `client_key_file`
+    pub client_key_file: Option<PathBuf>,
     /// `network`
     pub network: Network,
     /// `danger_accept_invalid_certificates`
@@ -78,6 +85,7 @@ impl CouchbaseSettings {
             collection: text("collection")?,
             username: values.optional_text("couchbase", "username"),
             password: password.map(|found| found.value.clone()),
+            password_source: password.map(|found| found.source.clone()).unwrap_or_default(),
             api: match text("api")?.as_str() {
                 "query" => CouchbaseApi::Query,
                 "documents" => CouchbaseApi::Documents,
@@ -85,6 +93,8 @@ impl CouchbaseSettings {
                 _ => return Err(defect("couchbase", "api", "is none")),
             },
             ca_file: values.optional_path("couchbase", "ca_file"),
+            client_certificate_file: values.optional_path("couchbase", "client_certificate_file"),
+            client_key_file: values.optional_path("couchbase", "client_key_file"),
             network: match text("network")?.as_str() {
                 "auto" => Network::Auto,
                 "default" => Network::Default,
@@ -94,7 +104,23 @@ impl CouchbaseSettings {
         })
     }
 
-    pub(super) fn check(&self, warnings: &mut Vec<String>) {
+    pub(super) fn check(&self, values: &Values, errors: &mut Vec<ConfigError>, warnings: &mut Vec<String>) {
+        match (&self.client_certificate_file, &self.client_key_file) {
+            (Some(_), None) => errors.push(ConfigError::new(
+                values.place("couchbase", "client_certificate_file"),
+                "[couchbase] client_certificate_file is set without client_key_file: name the key of the certificate too",
+            )),
+            (None, Some(_)) => errors.push(ConfigError::new(
+                values.place("couchbase", "client_key_file"),
+                "[couchbase] client_key_file is set without client_certificate_file: name the certificate of the key too",
+            )),
+            _ => {}
+        }
+        if self.connection_string.scheme.is_tls() {
+            self.check_tls(warnings);
+        } else {
+            self.check_plain(warnings);
+        }
         match (&self.username, &self.password) {
             (Some(_), None) => warnings.push(
                 "[couchbase] username is set and there is no password for it: name a file in [couchbase] \
@@ -107,12 +133,58 @@ impl CouchbaseSettings {
             ),
             _ => {}
         }
+    }
+
+    fn check_tls(&self, warnings: &mut Vec<String>) {
         if self.danger_accept_invalid_certificates {
             warnings.push(
                 "the certificates of Couchbase are not checked: whoever can redirect a connection reads the password; \
                  name the cluster's own authority in [couchbase] ca_file instead"
                     .to_owned(),
             );
+        }
+    }
+
+    fn check_plain(&self, warnings: &mut Vec<String>) {
+        let keys = [
+            (self.ca_file.is_some(), "ca_file"),
+            (self.client_certificate_file.is_some(), "client_certificate_file"),
+            (self.danger_accept_invalid_certificates, "danger_accept_invalid_certificates"),
+        ];
+        let idle: Vec<&str> = keys.into_iter().filter_map(|(is_set, key)| is_set.then_some(key)).collect();
+        if !idle.is_empty() {
+            warnings.push(format!(
+                "[couchbase] {} has no effect without TLS: write couchbases:// in [couchbase] connection_string",
+                idle.join(", ")
+            ));
+        }
+        let mut exposed: Vec<&str> = self
+            .connection_string
+            .seeds
+            .iter()
+            .map(|seed| seed.host.as_str())
+            .filter(|host| !is_loopback(host))
+            .collect();
+        exposed.dedup();
+        if self.username.is_some() && self.password.is_some() && !exposed.is_empty() {
+            warnings.push(format!(
+                "the password for Couchbase goes over the network to {} as anybody on the way can read it: write \
+                 couchbases:// in [couchbase] connection_string",
+                exposed.join(", ")
+            ));
+        }
+    }
+}
+
+/// True if what is sent to this host stays on this machine.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        // RFC 6761 §6.3: both are always this machine.
+        Err(_) => {
+            let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+            host == "localhost" || host.ends_with(".localhost")
         }
     }
 }
@@ -147,15 +219,17 @@ pub(super) fn apply_connection_string(
 }
 
 fn apply(parsed: &ConnectionString, values: &mut Values, errors: &mut Vec<ConfigError>) {
-    let ca_file = parsed.ca_file.as_ref().map(|path| path.to_string_lossy().into_owned());
+    let text_of = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
     for (key, text) in [
-        ("bucket", parsed.bucket.as_ref()),
-        ("username", parsed.username.as_ref()),
-        ("network", parsed.network.as_ref()),
-        ("ca_file", ca_file.as_ref()),
+        ("bucket", parsed.bucket.clone()),
+        ("username", parsed.username.clone()),
+        ("network", parsed.network.clone()),
+        ("ca_file", text_of(&parsed.ca_file)),
+        ("client_certificate_file", text_of(&parsed.client_certificate_file)),
+        ("client_key_file", text_of(&parsed.client_key_file)),
     ] {
         let Some(text) = text else { continue };
-        let checked = names::find("couchbase", key).and_then(|setting| setting.kind.parse(&Raw::Plain(text.clone())));
+        let checked = names::find("couchbase", key).and_then(|setting| setting.kind.parse(&Raw::Plain(text)));
         match checked {
             Ok(value) => values.set_default("couchbase", key, value, Origin::ConnectionString),
             Err(reason) => {
@@ -169,8 +243,16 @@ fn apply(parsed: &ConnectionString, values: &mut Values, errors: &mut Vec<Config
             values.set_default("bucket", key, Value::Duration(timeout), Origin::ConnectionString);
         }
     }
-    if parsed.verification == Verification::Off {
-        let key = "danger_accept_invalid_certificates";
-        values.set_default("couchbase", key, Value::Flag(true), Origin::ConnectionString);
+    // A string is copied from place to place, and nobody reads its options again: it takes a setting with an alarming
+    // name to do without certificates.
+    let is_allowed = values.flag("couchbase", "danger_accept_invalid_certificates").unwrap_or(false);
+    if parsed.verification == Verification::Off && !is_allowed {
+        let place = values.place("couchbase", "connection_string");
+        errors.push(ConfigError::new(
+            place,
+            "[couchbase] connection_string: ssl=no_verify asks to trust whoever answers, which only [couchbase] \
+             danger_accept_invalid_certificates = true allows; write ssl=on, and name the cluster's own authority in \
+             [couchbase] ca_file",
+        ));
     }
 }

@@ -7,6 +7,7 @@
 //! who use it. No secret is printed by anything here.
 
 mod bucket;
+mod changes;
 mod checks;
 mod connection_string;
 mod couchbase;
@@ -24,14 +25,16 @@ mod value;
 mod values;
 
 pub use bucket::{BucketSettings, Connections, DatabaseName, EmbeddedSettings};
-pub use connection_string::{ConnectionString, InvalidConnectionString, Scheme, Seed, Verification};
-pub use couchbase::{CouchbaseApi, CouchbaseSettings, Network};
+pub use changes::for_a_restart;
+pub use connection_string::{ConnectionString, Gateway, InvalidConnectionString, Scheme, Seed, Verification};
+pub use couchbase::{CouchbaseApi, CouchbaseSettings, Network, is_loopback};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use http::{AdminSettings, HttpSettings};
 pub use listen::ListenAddress;
 pub use load::{Loaded, Sources, load};
 pub use log::{LogFormat, LogSettings};
 pub use print::{effective, example};
+pub use secrets::SecretSource;
 
 use secrets::Found;
 use values::Values;
@@ -71,7 +74,7 @@ impl Settings {
         self.admin.check(&self.http, values, errors);
         self.bucket.check(self.http.workers, warnings);
         if self.bucket.database == DatabaseName::Couchbase {
-            self.couchbase.check(warnings);
+            self.couchbase.check(values, errors, warnings);
         }
     }
 }

@@ -68,6 +68,30 @@ pub(super) struct Found {
     pub(super) secret: &'static Secret,
     pub(super) origin: Origin,
     pub(super) value: SecretString,
+    pub(super) source: SecretSource,
+}
+
+/// Where a secret came from, for those who want it again because it may have been changed since.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SecretSource {
+    /// From where it cannot change while the program runs: the environment.
+    #[default]
+    Fixed,
+    /// A file: the one that a setting names, or a systemd credential.
+    File(PathBuf),
+}
+
+impl SecretSource {
+    /// Reads the secret as it is now; `None` if it cannot have changed. Blocks for as long as reading a small file takes.
+    ///
+    /// # Errors
+    /// A sentence that names the file and says what to do, without anything of the secret.
+    pub fn read(&self) -> Result<Option<SecretString>, String> {
+        match self {
+            Self::Fixed => Ok(None),
+            Self::File(path) => of_file(path).and_then(|text| checked(&text)).map(Some),
+        }
+    }
 }
 
 /// Reads the secrets of one database. The environment wins over the file, and the file over the credential; a warning
@@ -93,7 +117,7 @@ pub(super) fn read(
             ));
         }
         match first.read().and_then(|text| checked(&text)) {
-            Ok(value) => all_found.push(Found { secret, origin: first.origin(), value }),
+            Ok(value) => all_found.push(Found { secret, origin: first.origin(), value, source: first.source() }),
             Err(reason) => errors.push(ConfigError::new(first.blame(secret, values), reason)),
         }
     }
@@ -134,6 +158,13 @@ impl Place {
             Self::Variable { name, .. } => Origin::Environment(name.clone()),
             Self::File(path) => Origin::SecretFile(path.clone()),
             Self::Credential { name, .. } => Origin::Credential(name),
+        }
+    }
+
+    fn source(&self) -> SecretSource {
+        match self {
+            Self::Variable { .. } => SecretSource::Fixed,
+            Self::File(path) | Self::Credential { path, .. } => SecretSource::File(path.clone()),
         }
     }
 

@@ -81,7 +81,7 @@ const PASSWORD_FILE_HELP: &str = "A file that holds the password and nothing els
      A systemd credential called bucket-password or the environment (USERPROFILES_..._PASSWORD) serve as well. A \
      password never stands in this file or in a flag, where others could read it.";
 const CA_FILE_HELP: &str = "Certificates (PEM) of the authorities that the database's certificate must come from. \
-     Unset: the usual public ones.";
+     Unset: those that this machine trusts.";
 
 const fn is(
     section: &'static str,
@@ -320,7 +320,8 @@ const BUCKET: &[Setting] = &[
         "slow_operation",
         BUCKET_TIMEOUT,
         "1s",
-        "Operations that take longer than this are logged as slow. Not built yet: it has no effect.",
+        "Reads that take this long or longer are logged, once each and without the document or its id: with the \
+         request id, the node, our time and the server's own.",
     ),
 ];
 
@@ -365,11 +366,28 @@ const COUCHBASE: &[Setting] = &[
         "api",
         Kind::Choice(&["query", "documents", "data-api"]),
         "query",
-        "How documents are read: \"query\" (the query service, the documented way), \"documents\" (the cluster \
-         manager, for clusters without a query service), or \"data-api\" (the Data API of Capella and of the \
-         cloud-native gateway).",
+        "How documents are read. \"query\": by the query service, which is the way to choose wherever a node runs it; \
+         no index is needed. \"documents\": by the cluster managers, for clusters without a query service; an address \
+         that Couchbase does not document, so a new version may change it. \"data-api\": by the Data API of Capella or \
+         of the cloud-native gateway, where only HTTPS on port 443 gets through; the connection string is then https:// \
+         and its host, and a username with a slash gets a 422.",
     ),
     unset("couchbase", "ca_file", TEXT, "/etc/userprofiles/couchbase-ca.pem", CA_FILE_HELP),
+    unset(
+        "couchbase",
+        "client_certificate_file",
+        TEXT,
+        "/etc/userprofiles/couchbase-client.pem",
+        "A certificate (PEM, with the authorities between) that says to the cluster who we are, in place of user name \
+         and password or beside them. Only with TLS; HUP reads it again.",
+    ),
+    unset(
+        "couchbase",
+        "client_key_file",
+        TEXT,
+        "/etc/userprofiles/couchbase-client.key",
+        "Its private key (PEM, without a passphrase).",
+    ),
     is(
         "couchbase",
         "network",

@@ -90,10 +90,22 @@ impl DocumentId {
         Self([USERPROFILE_DOC_TYPE, "::", username.as_str()].concat())
     }
 
+    /// An id that a database has told us. It may be that of a document which is no profile.
+    #[must_use]
+    pub fn stored(id: String) -> Self {
+        Self(id)
+    }
+
     /// An id that no profile has, for asking a database whether it answers at all.
     #[must_use]
     pub fn sentinel() -> Self {
         Self("userprofiles::is-anybody-there".to_owned())
+    }
+
+    /// As [`DocumentId::sentinel`], another one for each number.
+    #[must_use]
+    pub fn of_probe(number: u64) -> Self {
+        Self(format!("userprofiles::is-anybody-there-{number:016x}"))
     }
 
     /// The id as the database knows it.

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
-use log::{Level, Record};
+use log::{Level, LevelFilter, Record};
 
 use crate::clock;
 use crate::config::{LogFormat, LogSettings};
@@ -31,16 +31,29 @@ pub fn init(settings: &LogSettings) {
         LogFormat::Auto => Style::Text,
     };
     let mut builder = env_logger::Builder::new();
-    builder.filter_level(settings.level);
+    // Where the level is ours to say, the crate `log` keeps it, and it can be changed later.
+    builder.filter_level(if is_level_ours() { LevelFilter::Trace } else { settings.level });
     builder.parse_default_env();
     builder.format(move |out, record| out.write_all(line(style, record).as_bytes()));
     // A second call finds the logger in place: nothing is lost.
     let _ = builder.try_init();
+    set_level(settings.level);
     std::panic::set_hook(Box::new(|info| {
         // The message of a panic can hold anything, a document too; the place cannot.
         let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         log::error!("panicked at {place}");
     }));
+}
+
+/// Sets the level from now on, unless `RUST_LOG` has said it.
+pub fn set_level(level: LevelFilter) {
+    if is_level_ours() {
+        log::set_max_level(level);
+    }
+}
+
+fn is_level_ours() -> bool {
+    std::env::var_os(env_logger::DEFAULT_FILTER_ENV).is_none()
 }
 
 /// True if standard error is the journal's socket (`systemd.exec(5)`, `$JOURNAL_STREAM`).

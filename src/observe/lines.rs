@@ -3,7 +3,10 @@
 //! Invariant: one `match`, so that whoever adds an observation decides here what becomes of it; a failure is logged
 //! once, here, and not where it came by.
 
-use log::{debug, error, info, warn};
+use std::time::Duration;
+
+use log::kv::Value;
+use log::{Level, Record, debug, error, info, warn};
 
 use super::Observation;
 
@@ -28,6 +31,7 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::DatabaseWarned { code, meaning } => {
             warn!(code = *code; "the database answered with a warning: {meaning}");
         }
+        Observation::SlowOperation(slow) => slow_line(slow),
         Observation::Rejected { reason } => debug!(reason = *reason; "rejected"),
         Observation::AcceptPaused { error } => error!(
             "no connection can be accepted for now: {error}; if it is for want of files, raise LimitNOFILE (ulimit -n)"
@@ -46,8 +50,41 @@ pub(super) fn log(observation: &Observation<'_>) {
     }
 }
 
+/// What is not known is left out, so that no reader of logs has to tell a number from its absence.
+fn slow_line(slow: &super::SlowOperation<'_>) {
+    let database = slow.database.as_str();
+    let milliseconds = |duration: Option<Duration>| duration.map(|duration| Value::from(milliseconds(duration)));
+    let exchange = slow.exchange.as_ref();
+    let fields: Vec<(&str, Value)> = [
+        ("request_id", slow.request_id.map(Value::from)),
+        ("database", Some(Value::from(database))),
+        ("node", exchange.map(|exchange| Value::from(exchange.node))),
+        ("outcome", Some(Value::from(slow.outcome))),
+        ("code", exchange.and_then(|exchange| exchange.code).map(Value::from)),
+        ("duration_ms", milliseconds(Some(slow.duration))),
+        ("server_elapsed_ms", milliseconds(exchange.and_then(|exchange| exchange.elapsed))),
+        ("server_execution_ms", milliseconds(exchange.and_then(|exchange| exchange.execution))),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| value.map(|value| (name, value)))
+    .collect();
+    let target = module_path!();
+    log::logger().log(
+        &Record::builder()
+            .level(Level::Warn)
+            .target(target)
+            .args(format_args!("a slow operation of the database ([bucket] slow_operation)"))
+            .key_values(&fields.as_slice())
+            .build(),
+    );
+}
+
+/// With three decimals: microseconds.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
 fn access_line(answered: &super::Answered<'_>) {
-    let duration_ms = answered.duration.as_secs_f64() * 1000.0;
     info!(
         target: ACCESS,
         method = answered.method,
@@ -55,7 +92,7 @@ fn access_line(answered: &super::Answered<'_>) {
         route = answered.route,
         status = answered.status,
         bytes = answered.body_bytes,
-        duration_ms = (duration_ms * 1000.0).round() / 1000.0,
+        duration_ms = milliseconds(answered.duration),
         request_id = answered.request_id,
         code = answered.code.map_or("-", crate::problem::ProblemCode::as_str);
         "answered"

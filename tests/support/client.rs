@@ -95,7 +95,7 @@ impl Client {
         assert!(self.unread.is_empty(), "there is more: {}", self.unread.escape_ascii());
         self.stream.set_read_timeout(Some(wait)).unwrap();
         let mut byte = [0];
-        let end = match self.stream.read(&mut byte) {
+        let end = match read_some(&mut self.stream, &mut byte) {
             Ok(0) => End::Closed,
             Ok(_) => panic!("there is more: {:?}", byte[0] as char),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => End::Open,
@@ -117,7 +117,7 @@ impl Client {
 
     fn read_more(&mut self) -> bool {
         let mut buffer = [0; 8192];
-        match self.stream.read(&mut buffer) {
+        match read_some(&mut self.stream, &mut buffer) {
             Ok(0) => false,
             Ok(length) => {
                 self.unread.extend_from_slice(&buffer[..length]);
@@ -125,6 +125,17 @@ impl Client {
             }
             Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
             Err(error) => panic!("no answer: {error}"),
+        }
+    }
+}
+
+/// Reads what there is, at least a byte or the end. A read with a time limit is cut short when the process was stopped and
+/// goes on (`signal(7)`), which is no answer of anybody.
+pub fn read_some(stream: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            outcome => return outcome,
         }
     }
 }

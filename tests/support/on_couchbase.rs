@@ -1,14 +1,63 @@
 //! The real binary on the Couchbase double. The test program has the modules `support` and `couchbase` beside this one.
 #![allow(dead_code, reason = "each test program uses a part of what is here")]
 
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::couchbase::{BUCKET, Double, MESSAGE_MARKER, PASSWORD, USERNAME};
-use crate::support::server::Server;
+use crate::couchbase::{BUCKET, Double, MESSAGE_MARKER, PASSWORD, Port, USERNAME};
+use crate::support::server::{Server, userprofiles};
 
 /// Both values of `[bucket] connections`, as settings.
 pub const MODES: [&str; 2] = ["bucket.connections=per-request", "bucket.connections=pooled"];
+
+/// A way in: a value of `[couchbase] api`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WayIn {
+    Query,
+    Documents,
+    DataApi,
+}
+
+impl WayIn {
+    pub const ALL: [Self; 3] = [Self::Query, Self::Documents, Self::DataApi];
+
+    /// Those that read by GET.
+    pub const BY_GET: [Self; 2] = [Self::Documents, Self::DataApi];
+
+    /// As a setting.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Query => "couchbase.api=query",
+            Self::Documents => "couchbase.api=documents",
+            Self::DataApi => "couchbase.api=data-api",
+        }
+    }
+
+    /// What the connection string of a double has to be.
+    pub fn connection_string(self, double: &Double) -> String {
+        match self {
+            Self::Query | Self::Documents => double.connection_string(),
+            Self::DataApi => double.gateway_string(),
+        }
+    }
+
+    /// The port that documents come from.
+    pub fn port(self, double: &Double) -> &Port {
+        match self {
+            Self::Query => double.query_port(),
+            Self::Documents => double.manager_port(),
+            Self::DataApi => double.gateway_port(),
+        }
+    }
+}
+
+/// A server of this cluster, which goes this way in.
+pub fn serve_by(way: WayIn, double: &Double, settings: &[&str]) -> Server {
+    serve_at(&way.connection_string(double), PASSWORD, &[&[way.setting()], settings].concat())
+}
 
 /// Stands in every `hashed_password` of these tests, and must stand nowhere else.
 pub const HASH: &str = "hash-marker-0815";
@@ -32,6 +81,52 @@ pub fn serve_at(connection_string: &str, password: &str, settings: &[&str]) -> S
     Server::start_with(&all, &[], |command| {
         command.env("USERPROFILES_COUCHBASE_PASSWORD", password);
     })
+}
+
+/// Waits until `johndoe` is answered. A node that kept others waiting is left out until a probe finds that it answers,
+/// which takes less than a second.
+pub fn wait_for_john(server: &Server) {
+    let give_up = std::time::Duration::from_secs(20);
+    let step = std::time::Duration::from_millis(10);
+    let mut waited = std::time::Duration::ZERO;
+    while server.get("/users/johndoe").status != 200 {
+        assert!(waited < give_up, "the node stays left out");
+        std::thread::sleep(step);
+        waited += step;
+    }
+}
+
+/// A command on this cluster, such as `import`, in a folder of its own.
+pub fn command(double: &Double, folder: &Path, arguments: &[&str]) -> Command {
+    command_at(&double.connection_string(), PASSWORD, folder, arguments)
+}
+
+/// A command on whatever is at this address.
+pub fn command_at(connection_string: &str, password: &str, folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = userprofiles();
+    for setting in [
+        "bucket.database=couchbase",
+        &format!("couchbase.connection_string={connection_string}"),
+        &format!("couchbase.bucket={BUCKET}"),
+        &format!("couchbase.username={USERNAME}"),
+    ] {
+        command.args(["--set", setting]);
+    }
+    command.args(arguments).current_dir(folder).env("USERPROFILES_COUCHBASE_PASSWORD", password);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The exit code, standard output, standard error, of a command that has ended.
+pub fn outcome(output: &Output) -> (i32, &str, &str) {
+    let text = |bytes| std::str::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+/// Sends a signal to a command, by the name that `kill` has for it.
+pub fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
+    assert!(status.success());
 }
 
 /// Asserts that a text holds nothing that must stay inside: no login, no hash, no message of the database.

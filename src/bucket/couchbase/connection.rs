@@ -1,112 +1,219 @@
-//! One bucket connection: one TCP connection to one query node.
+//! One bucket connection: whom it asks, and what it does when that fails.
 //!
-//! Invariant: at most one connection is open, and at most one request is on it. An exchange is repeated only once, and
-//! only if the kept connection turned out to be closed: then the node has not been asked yet as far as we know, and a
-//! read may be asked twice.
+//! Invariant: at most one connection to one node is open; no attempt and no pause outlives the deadline; only what may
+//! be done twice is tried again, and how is decided by the [`Remedy`] of the failure alone.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::Shared;
-use super::answer::{self, Answer};
-use super::meaning;
-use super::statement;
+use super::bulk::{self, Carrier};
+use super::failure::{Failure, Remedy};
+use super::health::{Choice, News};
+use super::node::NodeClient;
 use super::topology::Endpoint;
-use super::transport::{Ask, Client, Extent, Failure, MAX_IDLE_AGE, Reply};
-use crate::bucket::{Bucket, BucketError, BucketTimeouts, Document, NewDocument};
+use super::transport::{MAX_IDLE_AGE, Reply};
+use super::way::{Answer, Reading, Remarks, Request};
+use super::{Shared, prober, retry};
+use crate::bucket::{Bucket, BucketError, BucketTimeouts, Document, Exchange, Listed, NewDocument, Trace};
 use crate::clock::{self, Deadline};
-use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
-use crate::observe::Observation;
+use crate::model::DocumentId;
+use crate::observe::{Observation, Observer};
 
-/// What an answer holds besides its document, in bytes: ids, states, warnings. There is room to spare.
-const ENVELOPE_BYTES: usize = 64 * 1024;
+/// How long a kept connection stays with its node where there are several, before chance shortens it: nodes that come
+/// back, or join, get their part of the load again.
+const LONGEST_STAY: Duration = Duration::from_secs(60);
 
-/// Where the query service takes requests.
-const PATH: &str = "/query/service";
-
-/// A [`Bucket`] over the query service.
-pub struct QueryConnection {
+/// A [`Bucket`] in a cluster.
+pub struct Connection {
     shared: Arc<Shared>,
     timeouts: BucketTimeouts,
-    client: Client,
-    url: String,
-    peer: String,
+    client: NodeClient,
+    leaves_at: Instant,
     deadline: Deadline,
+    trace: Trace,
+    /// The last exchange for this request: with whom, and what was remarked.
+    last: Option<(String, Remarks)>,
 }
 
-impl QueryConnection {
-    /// Dials nothing yet: the first read does.
-    pub(super) fn new(shared: Arc<Shared>, node: &Endpoint, timeouts: &BucketTimeouts, deadline: Deadline) -> Self {
-        let authority = node.authority();
-        Self {
-            shared,
+impl Connection {
+    /// Chooses a node. Dials nothing yet: the first read does.
+    ///
+    /// # Errors
+    /// What the discovery of the cluster failed with; [`BucketError::Timeout`] if the deadline came before its end; why
+    /// no node can be asked.
+    pub fn open(shared: &Arc<Shared>, timeouts: &BucketTimeouts, deadline: Deadline) -> Result<Self, BucketError> {
+        let node = loop {
+            match shared.nodes.choose(&[]) {
+                Choice::Node(node) => break node,
+                Choice::AllSilent(error) => return Err(error),
+                Choice::Unknown | Choice::NoneLeft => shared.discovery.wait_for_topology(deadline)?,
+            }
+        };
+        Ok(Self {
+            client: NodeClient::new(Arc::clone(shared), node, timeouts),
+            shared: Arc::clone(shared),
             timeouts: *timeouts,
-            client: Client::new(timeouts),
-            url: format!("http://{authority}{PATH}"),
-            peer: format!("the query service at {authority}"),
+            leaves_at: clock::now() + LONGEST_STAY.mul_f64(0.5 + 0.5 * fastrand::f64()),
             deadline,
-        }
+            trace: Trace::default(),
+            last: None,
+        })
     }
 
     fn read(&mut self, id: &DocumentId) -> Result<Answer, BucketError> {
-        let reply = match self.ask(id) {
-            Err(Failure::StaleConnection(_)) => {
-                self.client = Client::new(&self.timeouts);
-                self.ask(id)
+        let mut tried: Vec<Endpoint> = Vec::new();
+        let mut pauses = 0;
+        let mut is_news = false;
+        loop {
+            tried.push(self.client.node().clone());
+            let Failure { error, remedy } = match self.attempt(id, &tried) {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            match remedy {
+                Remedy::None | Remedy::Unasked | Remedy::NewLogin => return Err(error),
+                Remedy::AnotherNode | Remedy::Redial => {
+                    is_news |= self.node_failed();
+                    if !self.deadline.is_over(clock::now()) && self.turn_to_another(&tried) {
+                        continue;
+                    }
+                    // In an outage that goes on, nobody is kept waiting.
+                    if !std::mem::take(&mut is_news) {
+                        return Err(error);
+                    }
+                }
+                Remedy::Later => {}
             }
-            outcome => outcome,
-        };
-        let reply = reply.map_err(Failure::into_error)?;
-        match reply.extent {
-            Extent::Whole => answer::read(reply.status, &reply.body, id, &self.peer, &self.shared.target),
-            Extent::OverLimit => Err(answer::overlong(reply.status, &reply.body, &self.peer)),
+            let now = clock::now();
+            let Some(pause) = retry::pause(pauses, fastrand::f64(), now, self.deadline) else { return Err(error) };
+            std::thread::sleep(pause);
+            pauses += 1;
+            tried.clear();
+            let last = [self.client.node().clone()];
+            if !self.turn_to_another(&last) && !self.turn_to_another(&[]) {
+                return Err(error);
+            }
         }
     }
 
-    fn ask(&self, id: &DocumentId) -> Result<Reply, Failure> {
-        let left = self.deadline.remaining(clock::now());
-        // The place of a request id, once a bucket is told one.
-        let context_id = None;
-        let body = statement::read_request(&self.shared.statement, id, left, context_id);
-        let ask = Ask {
-            credentials: &self.shared.credentials,
-            deadline: self.deadline,
-            max_body_bytes: MAX_DOCUMENT_BYTES + ENVELOPE_BYTES,
-        };
-        self.client.post(&self.url, &body, &self.peer, &ask)
+    /// One exchange with the node of the moment, the last of those `tried`.
+    fn attempt(&mut self, id: &DocumentId, tried: &[Endpoint]) -> Result<Answer, Failure> {
+        let start = clock::now();
+        let node = self.client.node().clone();
+        let (outstanding, others) = self.shared.nodes.begin(&node, tried);
+        let deadline = retry::attempt_deadline(start, self.deadline, self.timeouts.attempt, others);
+        let Reading { outcome, remarks } = self.client.read(id, deadline, &self.trace);
+        drop(outstanding);
+        self.last = Some((node.authority(), remarks));
+        if outcome.as_ref().map_or_else(Failure::is_an_answer, |_| true) {
+            self.shared.nodes.answered(&node, clock::now().saturating_duration_since(start));
+        }
+        outcome
+    }
+
+    /// Has the failed node looked after, and the list of nodes too: it may have been replaced. True if that is news.
+    fn node_failed(&self) -> bool {
+        self.shared.discovery.poke();
+        let news = self.shared.nodes.failed(self.client.node(), || prober::start(&self.shared, &self.timeouts));
+        news != News::Old
+    }
+
+    /// Turns to a node that was not tried yet. False if there is none, or if no node is worth a try.
+    fn turn_to_another(&mut self, tried: &[Endpoint]) -> bool {
+        let Choice::Node(node) = self.shared.nodes.choose(tried) else { return false };
+        if node != *self.client.node() {
+            self.client = NodeClient::new(Arc::clone(&self.shared), node, &self.timeouts);
+        }
+        true
     }
 }
 
-impl Bucket for QueryConnection {
-    fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError> {
-        match self.read(id) {
-            Ok(answer) => {
-                for code in answer.warnings {
-                    let meaning = meaning::of_warning(code);
-                    self.shared.observer.emit(&Observation::DatabaseWarned { code, meaning });
-                }
-                Ok(answer.document)
-            }
-            Err(error) => {
-                if matches!(error, BucketError::Unavailable { .. } | BucketError::Timeout { .. }) {
-                    self.shared.discovery.poke();
-                }
-                Err(error)
-            }
-        }
+/// For batches and lists.
+impl Carrier for Connection {
+    fn deadline(&self) -> Deadline {
+        self.deadline
     }
 
-    fn upsert(&mut self, _: &[NewDocument]) -> Result<(), BucketError> {
-        Err(BucketError::Misconfigured {
-            reason: "importing into Couchbase is not built yet; use Couchbase's own cbimport".to_owned(),
-        })
+    fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    fn observer(&self) -> &Observer {
+        &self.shared.observer
+    }
+
+    fn peer(&self) -> &str {
+        self.client.peer()
+    }
+
+    /// A node that stands still is not to have all of the time where there is another; but a batch takes long.
+    fn attempt_deadline(&self) -> Deadline {
+        let others = self.shared.nodes.others(std::slice::from_ref(self.client.node()));
+        retry::attempt_deadline(clock::now(), self.deadline, self.timeouts.n1ql, others)
+    }
+
+    fn send(&mut self, request: &Request, deadline: Deadline, max_body_bytes: usize) -> Result<Reply, Failure> {
+        self.client.ask(request, deadline, max_body_bytes)
+    }
+
+    /// A new connection, to another node where that may help.
+    fn recover(&mut self, remedy: Remedy) {
+        if remedy == Remedy::Redial {
+            self.client = NodeClient::new(Arc::clone(&self.shared), self.client.node().clone(), &self.timeouts);
+            return;
+        }
+        if remedy == Remedy::AnotherNode {
+            self.node_failed();
+        }
+        let last = [self.client.node().clone()];
+        if !self.turn_to_another(&last) {
+            self.turn_to_another(&[]);
+        }
+    }
+}
+
+impl Bucket for Connection {
+    fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError> {
+        let answer = self.read(id)?;
+        for code in answer.warnings {
+            let meaning = self.shared.way.warning(code);
+            self.shared.observer.emit(&Observation::DatabaseWarned { code, meaning });
+        }
+        Ok(answer.document)
+    }
+
+    fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError> {
+        let shared = Arc::clone(&self.shared);
+        bulk::store(shared.way.as_ref(), self, documents)
+    }
+
+    fn list(&mut self, after: Option<&DocumentId>, most: usize) -> Result<Vec<Listed>, BucketError> {
+        let shared = Arc::clone(&self.shared);
+        bulk::list(shared.way.as_ref(), self, after, most)
     }
 
     fn set_deadline(&mut self, deadline: Deadline) {
         self.deadline = deadline;
     }
 
+    fn set_trace(&mut self, trace: &Trace) {
+        self.trace.clone_from(trace);
+        self.last = None;
+    }
+
+    fn last_exchange(&self) -> Option<Exchange<'_>> {
+        self.last.as_ref().map(|(node, remarks)| Exchange {
+            node,
+            code: remarks.code.as_deref(),
+            elapsed: remarks.elapsed,
+            execution: remarks.execution,
+        })
+    }
+
     fn is_fresh(&self, idle_since: Instant, now: Instant) -> bool {
         now.saturating_duration_since(idle_since) <= MAX_IDLE_AGE
+            && self.client.is_current()
+            && self.shared.nodes.is_as_good_as_any(self.client.node())
+            && (now < self.leaves_at || !self.shared.nodes.has_several())
     }
 }

@@ -1,13 +1,15 @@
 //! The thread that keeps the topology fresh.
 //!
-//! Invariant: one thread a database, started once there is a topology to keep fresh; it looks again every half minute
-//! or so, soon after a failure, and ever more rarely while the cluster does not answer. It never spins and never
+//! Invariant: one thread a database, started when the nodes are asked for the first time; it looks again every half
+//! minute or so, soon after a failure, and more rarely while the cluster does not answer. It never spins and never
 //! removes a topology.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::discovery::{Discovery, Refresher};
+use super::discovery::Discovery;
+use crate::bucket::BucketError;
 use crate::clock::{self, Deadline};
 use crate::observe::Observation;
 
@@ -15,14 +17,33 @@ use crate::observe::Observation;
 const INTERVAL: Duration = Duration::from_secs(30);
 
 /// From a good refresh to the next one at least, however much fails meanwhile.
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(400);
 
-/// The waits between refreshes that fail: the first, and where doubling ends.
+/// The waits between refreshes that fail: the first, and where doubling ends. That is short, because a node that can
+/// answer is to be found within a second of its coming.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(10);
+const LONGEST_BACK_OFF: Duration = Duration::from_millis(600);
 
 /// It calls `ureq` and little else.
 const STACK_BYTES: usize = 512 * 1024;
+
+/// What the thread is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refresher {
+    /// There is none yet.
+    #[default]
+    NotStarted,
+    /// It asks for the nodes just now.
+    Looking,
+    /// It waits for its time.
+    Waiting,
+    /// Something failed: it is to look again once it has had its rest.
+    Poked,
+    /// A request waits for the nodes: it is to look at once.
+    Wanted,
+    /// The database is not used any more.
+    Stopped,
+}
 
 /// When to look again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +75,7 @@ pub fn ensure(discovery: &Arc<Discovery>) {
     if state.refresher != Refresher::NotStarted {
         return;
     }
-    state.refresher = Refresher::Waiting;
+    state.refresher = Refresher::Looking;
     drop(state);
     let its_own = Arc::clone(discovery);
     let thread = std::thread::Builder::new().name("couchbase-nodes".to_owned()).stack_size(STACK_BYTES);
@@ -64,6 +85,7 @@ pub fn ensure(discovery: &Arc<Discovery>) {
             state.refresher = Refresher::NotStarted;
         }
         drop(state);
+        discovery.notify();
         discovery.observer.emit(&Observation::Warning(format_args!(
             "no thread could be started that keeps the list of Couchbase nodes fresh: {error}"
         )));
@@ -71,10 +93,15 @@ pub fn ensure(discovery: &Arc<Discovery>) {
 }
 
 fn run(discovery: &Discovery) {
-    let mut failures = 0;
-    while wait(discovery, Pace::after(failures, fastrand::f64())) == Next::Look {
-        match discovery.refresh() {
-            Ok(_) => {
+    let mut failures: u32 = 0;
+    loop {
+        // A defect of ours must not leave everybody with the nodes of the moment for ever.
+        let outcome = catch_unwind(AssertUnwindSafe(|| discovery.refresh())).unwrap_or_else(|_| {
+            discovery.broke_off();
+            Err(BucketError::Unavailable { reason: "the discovery of the cluster broke off".to_owned() })
+        });
+        match outcome {
+            Ok(()) => {
                 if failures > 0 {
                     discovery
                         .observer
@@ -86,11 +113,16 @@ fn run(discovery: &Discovery) {
                 // Once an episode: the requests tell the rest.
                 if failures == 0 {
                     discovery.observer.emit(&Observation::Warning(format_args!(
-                        "the list of Couchbase nodes could not be refreshed, the last one is kept: {error}"
+                        "Couchbase could not be asked for its nodes, those that are known are kept: {error}"
                     )));
                 }
-                failures = failures.saturating_add(1);
+                // What somebody has to change is not changed within a tenth of a second.
+                let is_lasting = matches!(error, BucketError::Misconfigured { .. });
+                failures = if is_lasting { u32::MAX } else { failures.saturating_add(1) };
             }
+        }
+        if wait(discovery, Pace::after(failures, fastrand::f64())) == Next::End {
+            return;
         }
     }
 }
@@ -112,16 +144,13 @@ fn wait(discovery: &Discovery, pace: Pace) -> Next {
             return Next::End;
         }
         let is_poked = state.refresher == Refresher::Poked;
-        if interval.is_over(now) || (is_poked && rest.is_over(now)) {
-            state.refresher = Refresher::Waiting;
+        let is_wanted = state.refresher == Refresher::Wanted;
+        if is_wanted || interval.is_over(now) || (is_poked && rest.is_over(now)) {
+            state.refresher = Refresher::Looking;
             return Next::Look;
         }
         let until = if is_poked { rest } else { interval };
-        // The only failure of it is that the time is over, which the loop sees for itself.
-        state = match discovery.wait(state, until) {
-            Ok(state) => state,
-            Err(_) => discovery.lock(),
-        };
+        state = discovery.wait(state, until.remaining(now));
     }
 }
 
@@ -139,8 +168,8 @@ mod tests {
     }
 
     #[test]
-    fn failures_make_it_rarer_up_to_ten_seconds() {
-        for (failures, longest_ms) in [(1, 100), (2, 200), (5, 1600), (8, 10_000), (1000, 10_000), (u32::MAX, 10_000)] {
+    fn failures_make_it_rarer_up_to_a_bound() {
+        for (failures, longest_ms) in [(1, 100), (2, 200), (3, 400), (4, 600), (1000, 600), (u32::MAX, 600)] {
             let longest = Duration::from_millis(longest_ms);
             assert_eq!(Pace::after(failures, 1.0).interval, longest);
             assert_eq!(Pace::after(failures, 0.0).rest, longest / 2);

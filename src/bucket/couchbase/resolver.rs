@@ -9,12 +9,13 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::thread::Builder;
+use std::time::Duration;
 
-use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+use ureq::{Error, Timeout};
 
 /// What `getaddrinfo` may need, with modules of the name service that somebody installed.
 const STACK_BYTES: usize = 512 * 1024;
@@ -37,7 +38,7 @@ impl Resolver for NodeResolver {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let addresses = match known.take() {
             Some((name, addresses)) if name == authority.as_str() => addresses,
-            _ => look_up(authority.as_str().to_owned(), timeout)?,
+            _ => look_up(authority.as_str().to_owned(), *timeout.after, timeout.reason)?,
         };
         if addresses.is_empty() {
             return Err(Error::HostNotFound);
@@ -60,7 +61,10 @@ impl NodeResolver {
 
 /// Asks the system in a thread of its own, because it cannot be told how long it may take. A look-up that is given up
 /// ends by itself.
-fn look_up(host_and_port: String, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
+///
+/// # Errors
+/// [`Error::Timeout`] with `reason`, [`Error::Io`] with the system's own words, or that there is no thread.
+pub fn look_up(host_and_port: String, wait: Duration, reason: Timeout) -> Result<Vec<SocketAddr>, Error> {
     let (sender, receiver) = mpsc::sync_channel::<io::Result<Vec<SocketAddr>>>(1);
     let thread = Builder::new().name("couchbase-names".to_owned()).stack_size(STACK_BYTES);
     thread.spawn(move || {
@@ -68,9 +72,9 @@ fn look_up(host_and_port: String, timeout: NextTimeout) -> Result<Vec<SocketAddr
         // Nobody may be waiting any more.
         let _ = sender.send(found);
     })?;
-    match receiver.recv_timeout(*timeout.after) {
+    match receiver.recv_timeout(wait) {
         Ok(found) => Ok(found?),
-        Err(RecvTimeoutError::Timeout) => Err(Error::Timeout(timeout.reason)),
+        Err(RecvTimeoutError::Timeout) => Err(Error::Timeout(reason)),
         Err(RecvTimeoutError::Disconnected) => Err(Error::HostNotFound),
     }
 }

@@ -1,4 +1,4 @@
-//! Where the query service runs: from the cluster manager's `nodeServices` to a list of endpoints.
+//! Where a service runs: from the cluster manager's `nodeServices` to a list of endpoints.
 //!
 //! Invariant: pure. Whatever may be missing from the answer of an old, a small or a Community cluster (hostnames,
 //! revision epochs, services, alternate addresses) is missing without harm.
@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::way::Service;
 use crate::bucket::BucketError;
 use crate::config::{Network, Seed};
 
@@ -16,7 +17,27 @@ const DIALLED_HOST: &str = "$HOST";
 /// The alternate address that `auto` looks for.
 const EXTERNAL: &str = "external";
 
-/// A host and a port that answer queries.
+/// Whether nodes are dialled with TLS, and so at which of their ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Without TLS.
+    Plain,
+    /// With TLS, to every service.
+    Tls,
+}
+
+impl Security {
+    /// The beginning of a URL.
+    #[must_use]
+    pub fn base_url(self, authority: &str) -> String {
+        match self {
+            Self::Plain => format!("http://{authority}"),
+            Self::Tls => format!("https://{authority}"),
+        }
+    }
+}
+
+/// A host and a port that can be asked for documents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// A name or an address; IPv6 without its brackets.
@@ -42,8 +63,10 @@ pub fn authority(host: &str, port: u16) -> String {
 /// A cluster at one of its revisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
-    /// Where queries can be sent; at least one.
-    pub query_nodes: Vec<Endpoint>,
+    /// Where requests can be sent; at least one.
+    pub nodes: Vec<Endpoint>,
+    /// The cluster managers, which can be asked for the topology.
+    pub managers: Vec<Seed>,
     /// Orders the topologies of one cluster: epoch first.
     revision: (u64, u64),
     /// Which cluster it is, where it says so.
@@ -51,6 +74,12 @@ pub struct Topology {
 }
 
 impl Topology {
+    /// False if both say which cluster they are, and it is not the same.
+    #[must_use]
+    pub fn is_of_the_same_cluster_as(&self, other: &Self) -> bool {
+        self.cluster.is_none() || other.cluster.is_none() || self.cluster == other.cluster
+    }
+
     /// True if `self` may take the place of `held`. Nodes learn of a change one after the other, so that a later answer
     /// can be an older one. Another cluster counts its revisions anew.
     #[must_use]
@@ -91,7 +120,24 @@ struct Alternate {
 #[derive(Default, Deserialize)]
 struct Ports {
     mgmt: Option<u16>,
+    #[serde(rename = "mgmtSSL")]
+    mgmt_tls: Option<u16>,
     n1ql: Option<u16>,
+    #[serde(rename = "n1qlSSL")]
+    n1ql_tls: Option<u16>,
+}
+
+impl Ports {
+    fn of(&self, service: Service, security: Security) -> Option<u16> {
+        match (service, security) {
+            (Service::Query, Security::Plain) => self.n1ql,
+            (Service::Query, Security::Tls) => self.n1ql_tls,
+            (Service::Manager, Security::Plain) => self.mgmt,
+            (Service::Manager, Security::Tls) => self.mgmt_tls,
+            // A gateway is not a node of the cluster.
+            (Service::Gateway, _) => None,
+        }
+    }
 }
 
 impl Node {
@@ -102,13 +148,19 @@ impl Node {
         }
     }
 
-    fn endpoint(&self, dialled: &Seed, network: Option<&str>) -> Option<Endpoint> {
+    fn endpoint(
+        &self,
+        dialled: &Seed,
+        network: Option<&str>,
+        service: Service,
+        security: Security,
+    ) -> Option<Endpoint> {
         let Some(network) = network else {
-            return Some(Endpoint { host: self.host(dialled), port: self.services.n1ql? });
+            return Some(Endpoint { host: self.host(dialled), port: self.services.of(service, security)? });
         };
         let alternate = self.alternate_addresses.get(network)?;
         // Alternate ports that are not listed are not reachable; without any list the ports are the internal ones.
-        let port = alternate.ports.as_ref().unwrap_or(&self.services).n1ql?;
+        let port = alternate.ports.as_ref().unwrap_or(&self.services).of(service, security)?;
         Some(Endpoint { host: unbracketed(&alternate.hostname), port })
     }
 }
@@ -118,7 +170,13 @@ impl Node {
 /// # Errors
 /// [`BucketError::Misconfigured`] for what is no `nodeServices`, a cluster without a query service, and a network that
 /// no node has an address in.
-pub fn parse(body: &[u8], dialled: &Seed, network: &Network) -> Result<Topology, BucketError> {
+pub fn parse(
+    body: &[u8],
+    dialled: &Seed,
+    network: &Network,
+    service: Service,
+    security: Security,
+) -> Result<Topology, BucketError> {
     let services: NodeServices = serde_json::from_slice(body).map_err(|_| BucketError::Misconfigured {
         reason: format!(
             "{} answers, but not as the cluster manager of Couchbase does; check the hosts and ports of [couchbase] \
@@ -126,25 +184,50 @@ pub fn parse(body: &[u8], dialled: &Seed, network: &Network) -> Result<Topology,
             authority(&dialled.host, dialled.management_port)
         ),
     })?;
-    let network = choose(&services.nodes_ext, dialled, network)?;
-    let query_nodes: Vec<Endpoint> =
-        services.nodes_ext.iter().filter_map(|node| node.endpoint(dialled, network)).collect();
-    if query_nodes.is_empty() {
-        return Err(BucketError::Misconfigured { reason: no_query_service(network) });
+    let network = choose(&services.nodes_ext, dialled, network, security)?;
+    let all_of = |service, security| {
+        services.nodes_ext.iter().filter_map(move |node| node.endpoint(dialled, network, service, security))
+    };
+    let nodes: Vec<Endpoint> = all_of(service, security).collect();
+    if nodes.is_empty() {
+        let is_without_tls = security == Security::Tls && all_of(service, Security::Plain).next().is_some();
+        let reason = if is_without_tls { not_over_tls(service) } else { no_service(service, network) };
+        return Err(BucketError::Misconfigured { reason });
     }
+    let managers =
+        all_of(Service::Manager, security).map(|node| Seed { host: node.host, management_port: node.port }).collect();
     Ok(Topology {
-        query_nodes,
+        nodes,
+        managers,
         revision: (services.rev_epoch, services.rev),
         cluster: services.cluster_uuid.filter(|uuid| !uuid.is_empty()),
     })
 }
 
-fn no_query_service(network: Option<&str>) -> String {
-    match network {
-        None => "no node of the cluster runs the query service; add the service to a node".to_owned(),
-        Some(network) => format!(
-            "no node of the cluster offers the query service (n1ql) in the network \"{network}\"; add the port to the \
-             nodes' alternate addresses, or change [couchbase] network"
+fn not_over_tls(service: Service) -> String {
+    let name = match service {
+        Service::Query => "query service, and not over TLS (n1qlSSL)",
+        Service::Manager | Service::Gateway => "cluster manager, and not over TLS (mgmtSSL)",
+    };
+    format!(
+        "the cluster offers its {name}; set TLS up for it, or write couchbase:// in [couchbase] connection_string on a \
+         network that you trust"
+    )
+}
+
+fn no_service(service: Service, network: Option<&str>) -> String {
+    let name = match service {
+        Service::Query => "the query service (n1ql)",
+        Service::Manager | Service::Gateway => "its cluster manager (mgmt)",
+    };
+    match (network, service) {
+        (None, Service::Query) => "no node of the cluster runs the query service; add the service to a node, or set \
+                                   [couchbase] api = \"documents\""
+            .to_owned(),
+        (None, _) => format!("no node of the cluster tells a port of {name}; use the ports of TLS, with couchbases://"),
+        (Some(network), _) => format!(
+            "no node of the cluster offers {name} in the network \"{network}\"; add the port to the nodes' alternate \
+             addresses, or change [couchbase] network"
         ),
     }
 }
@@ -153,7 +236,12 @@ fn no_query_service(network: Option<&str>) -> String {
 ///
 /// `auto` is what the official SDKs do: the nodes' own addresses if the one that was dialled is among them, else
 /// external ones if there are any.
-fn choose<'a>(nodes: &[Node], dialled: &Seed, network: &'a Network) -> Result<Option<&'a str>, BucketError> {
+fn choose<'a>(
+    nodes: &[Node],
+    dialled: &Seed,
+    network: &'a Network,
+    security: Security,
+) -> Result<Option<&'a str>, BucketError> {
     let has = |name: &str| nodes.iter().any(|node| node.alternate_addresses.contains_key(name));
     match network {
         Network::Default => Ok(None),
@@ -164,7 +252,7 @@ fn choose<'a>(nodes: &[Node], dialled: &Seed, network: &'a Network) -> Result<Op
         Network::Auto => {
             let is_own = nodes.iter().any(|node| {
                 node.host(dialled).eq_ignore_ascii_case(&dialled.host)
-                    && node.services.mgmt.is_none_or(|port| port == dialled.management_port)
+                    && node.services.of(Service::Manager, security).is_none_or(|port| port == dialled.management_port)
             });
             Ok(if !is_own && has(EXTERNAL) { Some(EXTERNAL) } else { None })
         }
@@ -176,86 +264,4 @@ fn unbracketed(host: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seed(host: &str, management_port: u16) -> Seed {
-        Seed { host: host.to_owned(), management_port }
-    }
-
-    fn parsed(nodes: &str, dialled: &Seed, network: &Network) -> Result<Vec<String>, BucketError> {
-        let body = format!(r#"{{"rev":1,"nodesExt":[{nodes}]}}"#);
-        parse(body.as_bytes(), dialled, network)
-            .map(|topology| topology.query_nodes.iter().map(Endpoint::authority).collect())
-    }
-
-    #[test]
-    fn nodes_without_a_hostname_are_where_we_dialled_and_those_without_n1ql_do_not_count() {
-        let nodes = r#"
-            {"services":{"mgmt":8091,"n1ql":8093,"kv":11210},"thisNode":true},
-            {"services":{"mgmt":8091,"kv":11210},"hostname":"data.example"},
-            {"services":{"mgmt":8091,"n1ql":9499},"hostname":"10.0.0.2"},
-            {"services":{"n1ql":8093},"hostname":"$HOST"},
-            {"services":{"n1ql":8093},"hostname":"[2001:db8::1]"},
-            {"hostname":"empty.example"}"#;
-        let found = parsed(nodes, &seed("db.example", 8091), &Network::Auto).unwrap();
-        assert_eq!(found, ["db.example:8093", "10.0.0.2:9499", "db.example:8093", "[2001:db8::1]:8093"]);
-    }
-
-    #[test]
-    fn the_network_is_chosen_as_the_sdks_do() {
-        let nodes = r#"
-            {"services":{"mgmt":8091,"n1ql":8093},"hostname":"10.0.0.1",
-             "alternateAddresses":{"external":{"hostname":"one.example","ports":{"mgmt":31000,"n1ql":31001}}}},
-            {"services":{"mgmt":8091,"n1ql":8093},"hostname":"10.0.0.2",
-             "alternateAddresses":{"external":{"hostname":"two.example"}}},
-            {"services":{"mgmt":8091,"n1ql":8093},"hostname":"10.0.0.3",
-             "alternateAddresses":{"external":{"hostname":"three.example","ports":{"mgmt":31000}}}},
-            {"services":{"mgmt":8091,"n1ql":8093},"hostname":"10.0.0.4"}"#;
-        let own = ["10.0.0.1:8093", "10.0.0.2:8093", "10.0.0.3:8093", "10.0.0.4:8093"].as_slice();
-        let external = ["one.example:31001", "two.example:8093"].as_slice();
-        for (host, port, network, expected) in [
-            ("10.0.0.1", 8091, Network::Auto, own),
-            ("10.0.0.1", 9000, Network::Auto, external),
-            ("one.example", 31000, Network::Auto, external),
-            ("somewhere.example", 8091, Network::Auto, external),
-            ("one.example", 31000, Network::Default, own),
-            ("10.0.0.1", 8091, Network::Alternate("external".to_owned()), external),
-        ] {
-            assert_eq!(parsed(nodes, &seed(host, port), &network).unwrap(), expected, "{host}:{port} {network:?}");
-        }
-        let other = Network::Alternate("other".to_owned());
-        assert!(matches!(parsed(nodes, &seed("a", 1), &other), Err(BucketError::Misconfigured { .. })));
-    }
-
-    #[test]
-    fn what_no_query_can_be_sent_to_is_a_misconfiguration() {
-        for body in [
-            "<html>",
-            "[]",
-            "{}",
-            r#""unknown pool""#,
-            r#"{"nodesExt":[]}"#,
-            r#"{"nodesExt":[{"services":{"kv":11210}}]}"#,
-            r#"{"nodesExt":[{"services":{"n1ql":70000}}]}"#,
-        ] {
-            let outcome = parse(body.as_bytes(), &seed("a", 8091), &Network::Auto);
-            assert!(matches!(outcome, Err(BucketError::Misconfigured { .. })), "{body}");
-        }
-    }
-
-    #[test]
-    fn an_older_revision_of_the_same_cluster_does_not_come_back() {
-        let at = |rev: &str, cluster: &str| {
-            let body = format!(r#"{{{rev}"clusterUUID":"{cluster}","nodesExt":[{{"services":{{"n1ql":8093}}}}]}}"#);
-            parse(body.as_bytes(), &seed("a", 8091), &Network::Auto).unwrap()
-        };
-        let held = at(r#""rev":20,"revEpoch":2,"#, "x");
-        assert!(at(r#""rev":20,"revEpoch":2,"#, "x").supersedes(&held));
-        assert!(at(r#""rev":1,"revEpoch":3,"#, "x").supersedes(&held));
-        assert!(!at(r#""rev":99,"revEpoch":1,"#, "x").supersedes(&held));
-        assert!(!at(r#""rev":19,"revEpoch":2,"#, "x").supersedes(&held));
-        assert!(!at("", "x").supersedes(&held));
-        assert!(at(r#""rev":1,"revEpoch":1,"#, "y").supersedes(&held));
-    }
-}
+mod tests;

@@ -8,12 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use ureq::http::Response;
+use ureq::http::header::ETAG;
 use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnector, Transport};
 use ureq::{Agent, Body, Error, RequestBuilder, Timeout};
 use zeroize::Zeroizing;
 
-use super::credentials::Credentials;
+use super::failure::{Failure, Remedy};
+use super::login::Credentials;
+use super::one_write::OneWrite;
 use super::resolver::NodeResolver;
+use super::tls::{self, Configuration, Fault, Tls, TlsConnector};
+use super::way::{Method, Request};
 use crate::bucket::{BucketError, BucketTimeouts};
 use crate::clock::{self, Deadline};
 
@@ -24,7 +30,8 @@ pub const MAX_IDLE_AGE: Duration = Duration::from_secs(4);
 const INPUT_BUFFER_BYTES: usize = 16 * 1024;
 const OUTPUT_BUFFER_BYTES: usize = 4 * 1024;
 
-/// What is taken for an answer's body at first, in bytes. A peer's `Content-Length` alone never makes us take more.
+/// What is taken for an answer's body at first, in bytes, unless it is said to be shorter: every byte of it is wiped in
+/// the end. A peer's `Content-Length` alone never makes us take more.
 const FIRST_BUFFER_BYTES: usize = 16 * 1024;
 
 /// A timeout that comes with less than this left was the deadline's: `ureq` counts some waits in whole milliseconds.
@@ -34,6 +41,8 @@ const CLOCK_GRAIN: Duration = Duration::from_millis(2);
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
+    /// The field `ETag`.
+    pub etag: Option<String>,
     /// The body. It may hold a password hash.
     pub body: Zeroizing<Vec<u8>>,
     /// Whether that is all.
@@ -49,33 +58,19 @@ pub enum Extent {
     OverLimit,
 }
 
-/// Why there is no answer.
-pub enum Failure {
-    /// The peer had closed the kept connection by the time we used it: nothing is known about the peer yet.
-    StaleConnection(BucketError),
-    /// Anything else.
-    Other(BucketError),
-}
-
-impl Failure {
-    /// The meaning of it for those who do not try again.
-    pub fn into_error(self) -> BucketError {
-        match self {
-            Self::StaleConnection(error) | Self::Other(error) => error,
-        }
-    }
-}
-
 /// A client with at most one connection, which it keeps between exchanges.
 pub struct Client {
     agent: Agent,
     dials: Arc<AtomicUsize>,
+    tls: Arc<Tls>,
+    /// What held when this was made.
+    configuration: Option<Arc<Configuration>>,
 }
 
 impl Client {
     /// Opens nothing yet: the first exchange dials.
     #[must_use]
-    pub fn new(timeouts: &BucketTimeouts) -> Self {
+    pub fn new(timeouts: &BucketTimeouts, tls: &Arc<Tls>) -> Self {
         let dials = Arc::new(AtomicUsize::new(0));
         let config = Agent::config_builder()
             // HTTP_PROXY in our environment is not meant for the way to our database.
@@ -95,57 +90,67 @@ impl Client {
             // Each exchange has its own bound over all its phases; this one only says that there always is one.
             .timeout_global(Some(timeouts.n1ql.max(timeouts.operation)))
             .build();
-        let connector = DefaultConnector::default().chain(CountDials(Arc::clone(&dials)));
-        Self { agent: Agent::with_parts(config, connector, NodeResolver::default()), dials }
+        let connector = DefaultConnector::default()
+            .chain(CountDials(Arc::clone(&dials)))
+            .chain(TlsConnector::new(Arc::clone(tls)))
+            .chain(OneWrite);
+        let agent = Agent::with_parts(config, connector, NodeResolver::default());
+        Self { agent, dials, tls: Arc::clone(tls), configuration: tls.current() }
     }
 
-    /// Sends a JSON body. `peer` is who answers there, in words for a reason.
+    /// False once there are other certificates than those that this was made with.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.configuration.as_ref().map(Arc::as_ptr) == self.tls.current().as_ref().map(Arc::as_ptr)
+    }
+
+    /// Sends a request to `base`, such as `http://127.0.0.1:8093`. `peer` is who answers there, in words for a reason.
     ///
     /// # Errors
     /// [`Failure`] if no answer came, or not all of it.
-    pub fn post(&self, url: &str, body: &[u8], peer: &str, ask: &Ask) -> Result<Reply, Failure> {
-        let request = self.agent.post(url).content_type("application/json");
-        self.exchange(request, peer, ask, |request| request.send(body))
-    }
-
-    /// Asks for what is there. See [`Client::post`].
-    ///
-    /// # Errors
-    /// As [`Client::post`].
-    pub fn get(&self, url: &str, peer: &str, ask: &Ask) -> Result<Reply, Failure> {
-        self.exchange(self.agent.get(url), peer, ask, RequestBuilder::call)
+    pub fn ask(&self, base: &str, request: &Request, peer: &str, ask: &Ask) -> Result<Reply, Failure> {
+        let url = format!("{base}{}", request.path);
+        match &request.method {
+            Method::Get => self.exchange(self.agent.get(url), request, peer, ask, RequestBuilder::call),
+            Method::Post(body) => {
+                let builder = self.agent.post(url).content_type("application/json");
+                self.exchange(builder, request, peer, ask, |builder| builder.send(body.bytes()))
+            }
+        }
     }
 
     fn exchange<Kind>(
         &self,
-        request: RequestBuilder<Kind>,
+        builder: RequestBuilder<Kind>,
+        request: &Request,
         peer: &str,
         ask: &Ask,
-        send: impl FnOnce(RequestBuilder<Kind>) -> Result<ureq::http::Response<Body>, Error>,
+        send: impl FnOnce(RequestBuilder<Kind>) -> Result<Response<Body>, Error>,
     ) -> Result<Reply, Failure> {
         let left = ask.deadline.remaining(clock::now());
         if left.is_zero() {
             let reason = format!("no time was left to ask {peer}");
-            return Err(Failure::Other(BucketError::Timeout { reason }));
+            return Err(Failure::unasked(BucketError::Timeout { reason }));
         }
-        let mut request = request.config().timeout_global(Some(left)).build();
+        let mut builder = builder.config().timeout_global(Some(left)).build();
+        for (name, value) in &request.fields {
+            builder = builder.header(*name, value);
+        }
         if let Some(authorization) = ask.credentials.authorization() {
-            request = request.header("authorization", authorization);
+            builder = builder.header("authorization", authorization);
         }
         let dials = self.dials.load(Ordering::Relaxed);
-        let response = send(request).map_err(|error| {
+        let response = send(builder).map_err(|error| {
             let was_kept = self.dials.load(Ordering::Relaxed) == dials;
-            let meaning = failure(&error, Phase::Head, peer, ask.deadline);
-            if was_kept && is_disconnection(&error) {
-                Failure::StaleConnection(meaning)
-            } else {
-                Failure::Other(meaning)
-            }
+            let failure = failure(&error, Phase::Head, peer, ask.deadline, &self.tls);
+            if was_kept && is_disconnection(&error) { failure.with(Remedy::Redial) } else { failure }
         })?;
         let status = response.status().as_u16();
-        let (body, extent) = read_body(&mut response.into_body().into_reader(), ask.max_body_bytes)
-            .map_err(|error| Failure::Other(failure(&Error::from(error), Phase::Body, peer, ask.deadline)))?;
-        Ok(Reply { status, body, extent })
+        let etag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let expected = response.body().content_length();
+        let (body, extent) = read_body(&mut response.into_body().into_reader(), expected, ask.max_body_bytes)
+            .map_err(|error| failure(&Error::from(error), Phase::Body, peer, ask.deadline, &self.tls))?;
+        Ok(Reply { status, etag, body, extent })
     }
 }
 
@@ -168,8 +173,17 @@ enum Phase {
     Body,
 }
 
-/// What a failure of `ureq` means. Every variant that can come up here has its own arm.
-fn failure(error: &Error, phase: Phase, peer: &str, deadline: Deadline) -> BucketError {
+/// What a failure of `ureq` means, and what may help: another node, unless the fault is in our own request.
+fn failure(error: &Error, phase: Phase, peer: &str, deadline: Deadline, tls: &Tls) -> Failure {
+    Failure::of_node(match tls::cause(error).map(|error| tls.fault(error)) {
+        Some(Fault::Misconfigured(what)) => BucketError::Misconfigured { reason: format!("{peer} {what}") },
+        Some(Fault::Unavailable(what)) => BucketError::Unavailable { reason: format!("{peer} {what}") },
+        None => meaning(error, phase, peer, deadline),
+    })
+}
+
+/// Every variant that can come up here has its own arm.
+fn meaning(error: &Error, phase: Phase, peer: &str, deadline: Deadline) -> BucketError {
     let unavailable = |what: &str| BucketError::Unavailable { reason: format!("{peer} {what}") };
     let misconfigured = |what: &str| BucketError::Misconfigured { reason: format!("{peer} {what}") };
     let timeout = |what: &str| BucketError::Timeout { reason: format!("{peer} {what}") };
@@ -185,7 +199,9 @@ fn failure(error: &Error, phase: Phase, peer: &str, deadline: Deadline) -> Bucke
             misconfigured("does not speak HTTP; check the hosts and ports of [couchbase] connection_string")
         }
         Error::Protocol(_) => unavailable("sent an answer that is broken in its middle"),
-        Error::Tls(_) | Error::TlsRequired => misconfigured("could not be reached over TLS"),
+        Error::Tls(_) | Error::TlsRequired => {
+            misconfigured("could not be reached over TLS; check the hosts of [couchbase] connection_string")
+        }
         Error::Http(_) | Error::BadUri(_) => misconfigured("has a name that cannot stand in a URL"),
         // Redirects, statuses as errors, proxies and bodies of a fixed length are switched off or not used.
         other => unavailable(&format!("could not be asked: {other}")),
@@ -206,8 +222,15 @@ fn is_disconnection(error: &Error) -> bool {
 }
 
 /// Reads a body to its end, or to the limit, without leaving copies behind: a vector that grows by itself would.
-fn read_body(reader: &mut impl Read, max_bytes: usize) -> io::Result<(Zeroizing<Vec<u8>>, Extent)> {
-    let mut buffer = Zeroizing::new(vec![0; FIRST_BUFFER_BYTES.min(max_bytes + 1)]);
+fn read_body(
+    reader: &mut impl Read,
+    expected: Option<u64>,
+    max_bytes: usize,
+) -> io::Result<(Zeroizing<Vec<u8>>, Extent)> {
+    let expected = expected.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(FIRST_BUFFER_BYTES);
+    // A byte of room more, so that the end of the body is found before more room is looked for.
+    let first = expected.saturating_add(1).min(FIRST_BUFFER_BYTES).min(max_bytes + 1);
+    let mut buffer = Zeroizing::new(vec![0; first]);
     let mut filled = 0;
     loop {
         match reader.read(&mut buffer[filled..]) {
@@ -247,11 +270,11 @@ mod tests {
     use super::*;
 
     fn kind(error: &Error, phase: Phase, deadline: Deadline) -> &'static str {
-        match failure(error, phase, "the peer", deadline) {
+        match meaning(error, phase, "the peer", deadline) {
             BucketError::Misconfigured { .. } => "misconfigured",
             BucketError::Unavailable { .. } => "unavailable",
             BucketError::Timeout { .. } => "timeout",
-            BucketError::Busy { .. } | BucketError::InvalidDocument(_) => "neither",
+            BucketError::Busy { .. } | BucketError::InvalidDocument(_) | BucketError::UnusableId { .. } => "neither",
         }
     }
 
@@ -304,9 +327,11 @@ mod tests {
             (100_000, 99_999, Extent::OverLimit),
             (100_000, 1_000_000, Extent::Whole),
         ] {
-            let (body, found) = read_body(&mut Pieces(&bytes[..size]), limit).unwrap();
-            assert_eq!(found, extent, "{size} bytes, at most {limit}");
-            assert_eq!(body.as_slice(), &bytes[..size.min(limit + 1)]);
+            for expected in [None, Some(0), Some(size as u64), Some(u64::MAX)] {
+                let (body, found) = read_body(&mut Pieces(&bytes[..size]), expected, limit).unwrap();
+                assert_eq!(found, extent, "{size} bytes, said to be {expected:?}, at most {limit}");
+                assert_eq!(body.as_slice(), &bytes[..size.min(limit + 1)]);
+            }
         }
     }
 }

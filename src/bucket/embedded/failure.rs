@@ -144,7 +144,7 @@ pub(super) fn from_sqlite(path: &Path, error: &rusqlite::Error) -> BucketError {
 }
 
 /// Asks the file system why `SQLite` could not use the file; `None` if it sees no reason.
-fn why_not_usable(path: &Path) -> Option<BucketError> {
+pub(super) fn why_not_usable(path: &Path) -> Option<BucketError> {
     match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Some(vanished(path)),
         Err(error) => return Some(from_file_system(path, &error)),

@@ -48,6 +48,18 @@ impl DatabaseFile {
         Ok(Self { path, identity })
     }
 
+    /// Finds the file, and makes none.
+    pub(super) fn find(path: &Path) -> Result<Option<Self>, BucketError> {
+        let failed = |error: io::Error| failure::from_file_system(path, &error);
+        let path = std::path::absolute(path).map_err(failed)?;
+        match fs::metadata(&path) {
+            Ok(metadata) if !metadata.is_file() => Err(failure::not_a_file(&path)),
+            Ok(_) => Ok(Some(Self { identity: Identity::of(&path).map_err(failed)?, path })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// Opens a connection, and makes no file. Nothing is read from it yet.
     pub(super) fn connect(&self) -> Result<Connection, BucketError> {
         // One thread at a time uses a bucket connection, so SQLite need not lock it.

@@ -42,16 +42,8 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Bu
     if contents(connection).map_err(failed)? == Contents::Nothing {
         migrate(connection).map_err(failed)?;
     }
-    match contents(connection).map_err(failed)? {
-        Contents::Ours => {}
-        Contents::OursButNewer(version) => return Err(failure::newer(path, version, SCHEMA_VERSION)),
-        Contents::Nothing | Contents::Foreign => return Err(failure::foreign(path)),
-    }
-    if !table_fits(connection).map_err(failed)? {
-        return Err(failure::wrong_table(path));
-    }
-    if connection.is_readonly(MAIN_DB).map_err(failed)? {
-        return Err(failure::read_only(path));
+    if look(connection, path)? == Found::Nothing {
+        return Err(failure::foreign(path));
     }
     let mode = switch_to_wal(connection).map_err(failed)?;
     if mode != "wal" {
@@ -59,6 +51,33 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Bu
     }
     // The first read in WAL mode: from here on this connection holds the log open.
     contents(connection).map_err(failed).map(drop)
+}
+
+/// What is found in a file that can be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is empty.
+    Nothing,
+    /// Our table is in it.
+    Ready,
+}
+
+/// Looks whose file it is, and writes nothing.
+pub(super) fn look(connection: &Connection, path: &Path) -> Result<Found, BucketError> {
+    let failed = |error: rusqlite::Error| failure::from_sqlite(path, &error);
+    match contents(connection).map_err(failed)? {
+        Contents::Ours => {}
+        Contents::Nothing => return Ok(Found::Nothing),
+        Contents::OursButNewer(version) => return Err(failure::newer(path, version, SCHEMA_VERSION)),
+        Contents::Foreign => return Err(failure::foreign(path)),
+    }
+    if !table_fits(connection).map_err(failed)? {
+        return Err(failure::wrong_table(path));
+    }
+    if connection.is_readonly(MAIN_DB).map_err(failed)? {
+        return Err(failure::read_only(path));
+    }
+    Ok(Found::Ready)
 }
 
 fn contents(connection: &Connection) -> rusqlite::Result<Contents> {

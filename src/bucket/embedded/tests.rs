@@ -338,3 +338,33 @@ fn a_file_that_was_moved_or_replaced_is_refused_and_kept_connections_notice() {
     assert!(kept.is_fresh(opened, later + FILE_CHECK_INTERVAL));
     assert!(text_of(bucket(&database).as_mut(), "a").is_some());
 }
+
+#[test]
+fn a_list_goes_on_behind_an_id_and_ends_at_a_number_of_documents_or_of_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Embedded::create(&folder.path().join("x.db")).unwrap();
+    let deadline = Deadline::never(clock::now());
+    let mut bucket = get_bucket(&database, &BucketTimeouts::default(), deadline).unwrap();
+    let document = |name: &str, bytes: usize| NewDocument {
+        id: DocumentId::of(&Username::parse(name).unwrap()),
+        text: Zeroizing::new("x".repeat(bytes)),
+    };
+    let large = LONGEST_LIST_BYTES / 2;
+    bucket.upsert(&[document("é", 1), document("b", large), document("a", large), document("Z", 1)]).unwrap();
+    let mut list = |after: Option<&str>, most: usize| {
+        let after = after.map(|name| DocumentId::of(&Username::parse(name).unwrap()));
+        let listed = bucket.list(after.as_ref(), most).unwrap();
+        let ids = listed.iter().map(|listed| listed.id.as_str().trim_start_matches("userprofile::").to_owned());
+        ids.collect::<Vec<_>>().join(" ")
+    };
+    for (after, most, expected) in [
+        (None, 2, "Z a"),
+        (None, 100, "Z a b"),
+        (Some("Z"), 100, "a b"),
+        (Some("a"), 100, "b é"),
+        (Some("bb"), 100, "é"),
+        (Some("é"), 100, ""),
+    ] {
+        assert_eq!(list(after, most), expected, "{after:?} {most}");
+    }
+}

@@ -3,12 +3,11 @@
 //! Invariant: no id stands in a batch twice, and of two lines for one user the later one wins.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
 use anyhow::Context as _;
 
-use crate::bucket::{Bucket, BucketError, BucketTimeouts, Database, NewDocument, get_bucket};
-use crate::clock::{self, Deadline};
+use crate::bucket::{BucketTimeouts, Database, NewDocument};
+use crate::cli::kept::KeptBucket;
 use crate::model::DocumentId;
 
 /// A batch is stored when it has this many documents,
@@ -47,15 +46,13 @@ impl Batch {
 
 /// Stores batches through one bucket connection at a time, each within its own N1QL timeout.
 pub(super) struct Store<'a> {
-    database: &'a dyn Database,
-    timeouts: &'a BucketTimeouts,
-    kept: Option<(Box<dyn Bucket>, Instant)>,
+    bucket: KeptBucket<'a>,
     stored_lines: u64,
 }
 
 impl<'a> Store<'a> {
     pub(super) fn new(database: &'a dyn Database, timeouts: &'a BucketTimeouts) -> Self {
-        Self { database, timeouts, kept: None, stored_lines: 0 }
+        Self { bucket: KeptBucket::new(database, timeouts), stored_lines: 0 }
     }
 
     /// How many lines are stored: a user who has two counts twice.
@@ -67,27 +64,14 @@ impl<'a> Store<'a> {
         let Some((first, last)) = batch.first_and_last_line else {
             return Ok(());
         };
-        self.upsert(&batch.documents).with_context(|| {
+        self.bucket.call(|bucket| bucket.upsert(&batch.documents)).with_context(|| {
             format!(
-                "lines {first} to {last} are not stored; {} lines before them are. Importing the whole file once more \
-                 is safe, once this is mended",
+                "lines {first} to {last} are not all stored; {} lines before them are. Importing the whole file once \
+                 more is safe, once this is mended",
                 self.stored_lines
             )
         })?;
         self.stored_lines += batch.lines;
-        Ok(())
-    }
-
-    fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError> {
-        let now = clock::now();
-        let deadline = Deadline::after(now, self.timeouts.n1ql);
-        let mut bucket = match self.kept.take() {
-            Some((bucket, idle_since)) if bucket.is_fresh(idle_since, now) => bucket,
-            _ => get_bucket(self.database, self.timeouts, deadline)?,
-        };
-        bucket.set_deadline(deadline);
-        bucket.upsert(documents)?;
-        self.kept = Some((bucket, clock::now()));
         Ok(())
     }
 }

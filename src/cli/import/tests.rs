@@ -31,7 +31,13 @@ impl Place {
 
     fn import(&self, content: impl AsRef<[u8]>) -> ImportOutcome {
         fs::write(self.path("users.jsonl"), content).unwrap();
-        run(&self.database, &BucketTimeouts::default(), &ImportSource::File(self.path("users.jsonl"))).unwrap()
+        run(
+            &self.database,
+            &BucketTimeouts::default(),
+            &ImportSource::File(self.path("users.jsonl")),
+            &Interruption::none(),
+        )
+        .unwrap()
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -140,7 +146,13 @@ fn the_last_line_of_a_user_wins_within_a_batch_and_across_batches() {
 fn a_source_that_cannot_be_read_is_an_error_that_names_it() {
     let place = Place::new();
     for source in [place.path("missing.jsonl"), place.folder.path().to_owned()] {
-        let error = run(&place.database, &BucketTimeouts::default(), &ImportSource::File(source.clone())).unwrap_err();
+        let error = run(
+            &place.database,
+            &BucketTimeouts::default(),
+            &ImportSource::File(source.clone()),
+            &Interruption::none(),
+        )
+        .unwrap_err();
         assert!(format!("{error:#}").contains(&*source.to_string_lossy()), "{error:#}");
     }
 }
@@ -207,7 +219,14 @@ impl Bucket for RecorderBucket {
 fn import_into(recorder: &std::sync::Arc<Recorder>, content: &str) -> anyhow::Result<ImportOutcome> {
     let folder = tempfile::tempdir().unwrap();
     let rejects_path = folder.path().join("rejects");
-    import(recorder, &BucketTimeouts::default(), content.as_bytes(), rejects_path, &ProgressBar::hidden())
+    import(
+        recorder,
+        &BucketTimeouts::default(),
+        content.as_bytes(),
+        rejects_path,
+        &ProgressBar::hidden(),
+        &Interruption::none(),
+    )
 }
 
 #[test]
@@ -237,7 +256,7 @@ fn a_database_that_fails_ends_the_import_and_says_how_far_it_came() {
     let many: Vec<_> = (0..1_500).map(|n| user(&format!("user{n}"))).collect();
     let error = import_into(&recorder, &many.join("\n")).unwrap_err();
     let told = format!("{error:#}");
-    for part in ["lines 1001 to 1500 are not stored", "1000 lines before", "is safe", "out of paper"] {
+    for part in ["lines 1001 to 1500 are not all stored", "1000 lines before", "is safe", "out of paper"] {
         assert!(told.contains(part), "{told}");
     }
     assert!(!told.contains("marker"), "{told}");

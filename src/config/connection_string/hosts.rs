@@ -5,11 +5,12 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::options::DnsSrv;
-use super::{InvalidConnectionString, Scheme, Seed, invalid};
+use super::{Gateway, InvalidConnectionString, Scheme, Seed, invalid};
 
 /// One host, and whether a port stood behind it: with one, no SRV record is asked for.
 pub(super) struct Host {
     pub(super) seed: Seed,
+    pub(super) gateway: Gateway,
     port: Port,
 }
 
@@ -31,8 +32,9 @@ pub(super) fn parse(
 fn parse_host(text: &str, scheme: Scheme, warnings: &mut Vec<String>) -> Result<Host, InvalidConnectionString> {
     let (host, port) = split_host(text)?;
     let Some(port) = port else {
+        let gateway = Gateway { host: host.clone(), port: scheme.gateway_port() };
         let seed = Seed { host, management_port: scheme.management_port() };
-        return Ok(Host { seed, port: Port::Implied });
+        return Ok(Host { seed, gateway, port: Port::Implied });
     };
     let (number, protocol) = match port.split_once('=') {
         Some((number, protocol)) => (number, Some(protocol)),
@@ -50,7 +52,12 @@ fn parse_host(text: &str, scheme: Scheme, warnings: &mut Vec<String>) -> Result<
         Some(protocol) => port_of_protocol(&host, number, protocol, scheme)?,
         None => port_of_scheme(&host, number, scheme, warnings)?,
     };
-    Ok(Host { seed: Seed { host, management_port }, port: Port::Written })
+    let is_http = protocol.is_some_and(|protocol| protocol.to_ascii_uppercase().starts_with("HTTP"));
+    // Otherwise it is the port of another service.
+    let is_gateways = is_http || matches!(scheme, Scheme::Http | Scheme::Https);
+    let gateway_port = if is_gateways { number } else { scheme.gateway_port() };
+    let gateway = Gateway { host: host.clone(), port: gateway_port };
+    Ok(Host { seed: Seed { host, management_port }, gateway, port: Port::Written })
 }
 
 /// Splits the port off, takes the brackets off an IPv6 address, and checks that the host is a name or an address.

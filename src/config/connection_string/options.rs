@@ -34,13 +34,19 @@ pub(super) struct Options {
     pub(super) tls: Option<Tls>,
     pub(super) dns_srv: Option<DnsSrv>,
     pub(super) ca_file: Option<PathBuf>,
+    pub(super) client_certificate_file: Option<PathBuf>,
+    pub(super) client_key_file: Option<PathBuf>,
     pub(super) warnings: Vec<String>,
 }
 
 /// Options with an effect here, and `fetch_mutation_tokens`, which only writers need: nothing is lost without it.
 const USED: &[&str] = &[
+    "ca_cert_path",
+    "cacertpath",
     "certpath",
     "dnssrv",
+    "enable_dns_srv",
+    "enable_tls",
     "fetch_mutation_tokens",
     "keypath",
     "n1ql_timeout",
@@ -48,18 +54,29 @@ const USED: &[&str] = &[
     "operation_timeout",
     "ssl",
     "timeout",
+    "trust_certificate",
     "truststorepath",
+    "user",
     "username",
 ];
 
-/// Options of libcouchbase 2.x and 3.x, of the C++ client that followed it, and of the Go SDK, without effect here.
+/// Options without effect here, of libcouchbase 2.x and 3.x, of the C++ client that followed it, and of the SDKs for Go,
+/// Java, .NET and Rust.
 const IGNORED: &[&str] = &[
+    "_reinit_connstr",
+    "allow_static_config",
     "allowed_sasl_mechanisms",
     "analytics_timeout",
+    "app_telemetry_backoff",
+    "app_telemetry_backoff_interval",
+    "app_telemetry_endpoint",
+    "app_telemetry_ping_interval",
+    "app_telemetry_ping_timeout",
     "auth_mechanisms",
     "bootstrap_on",
     "bootstrap_timeout",
-    "ca_cert_path",
+    "cccp_max_wait",
+    "cccp_poll_period",
     "client_string",
     "compression",
     "compression_min_ratio",
@@ -69,12 +86,15 @@ const IGNORED: &[&str] = &[
     "config_idle_redial_timeout",
     "config_node_timeout",
     "config_poll_floor",
+    "config_poll_floor_interval",
     "config_poll_interval",
     "config_poll_timeout",
     "config_total_timeout",
     "connect_timeout",
     "console_log_file",
     "console_log_level",
+    "dcp_buffer_size",
+    "dcp_priority",
     "detailed_errcodes",
     "disable_mozilla_ca_certificates",
     "dns_srv_timeout",
@@ -82,23 +102,33 @@ const IGNORED: &[&str] = &[
     "dur_mutation_tokens",
     "durability_interval",
     "durability_timeout",
+    "enable_app_telemetry",
     "enable_clustermap_notification",
     "enable_collections",
     "enable_compression",
-    "enable_dns_srv",
-    "enable_durable_writes",
+    "enable_dcp_change_streams",
+    "enable_dcp_expiry",
+    "enable_durable_write",
     "enable_errmap",
+    "enable_expiry_opcode",
+    "enable_lazy_connections",
     "enable_metrics",
     "enable_mutation_tokens",
     "enable_operation_metrics",
+    "enable_server_durations",
     "enable_tcp_keep_alive",
-    "enable_tls",
+    "enable_tcp_keepalives",
     "enable_tracing",
     "enable_unordered_execution",
     "error_map_file",
     "error_thresh_count",
     "error_thresh_delay",
+    "eventing_timeout",
     "force_ipv4",
+    "http_config_poll_timeout",
+    "http_idle_conn_timeout",
+    "http_max_idle_conns",
+    "http_max_idle_conns_per_host",
     "http_pool_timeout",
     "http_poolsize",
     "http_redial_period",
@@ -119,6 +149,8 @@ const IGNORED: &[&str] = &[
     "management_timeout",
     "max_http_connections",
     "max_idle_http_connections",
+    "max_idle_http_connections_per_host",
+    "max_kv_connections",
     "max_perhost_idle_http_connections",
     "max_queue_size",
     "max_redirects",
@@ -126,12 +158,16 @@ const IGNORED: &[&str] = &[
     "n1ql_grace_period",
     "num_kv_connections",
     "operation_metrics_flush_interval",
+    "operation_tracing",
     "orphaned_response_logging",
     "orphaned_response_logging_interval",
     "orphaned_response_logging_sample_size",
     "persistence_timeout_floor",
+    "preferred_server_group",
     "preserve_bootstrap_nodes_order",
+    "query_grace_period",
     "query_timeout",
+    "random_seed_nodes",
     "randomize_nodes",
     "read_chunk_size",
     "readj_ts_wait",
@@ -147,28 +183,39 @@ const IGNORED: &[&str] = &[
     "select_bucket",
     "send_hello",
     "server_duration",
+    "server_group",
     "show_queries",
     "sync_dtor",
     "tcp_keep_alive_interval",
+    "tcp_keep_alive_time",
     "tcp_keepalive",
+    "tcp_keepalive_interval",
+    "tcp_keepalive_time",
     "tcp_keepcnt",
     "tcp_keepidle",
     "tcp_keepintvl",
     "tcp_nodelay",
+    "tls_disable_deprecated_protocols",
+    "tls_disable_v1_2",
     "tls_verify",
     "tracing_orphaned_queue_flush_interval",
     "tracing_orphaned_queue_size",
     "tracing_threshold_analytics",
+    "tracing_threshold_eventing",
     "tracing_threshold_fts",
     "tracing_threshold_kv",
+    "tracing_threshold_management",
     "tracing_threshold_n1ql",
+    "tracing_threshold_query",
     "tracing_threshold_queue_flush_interval",
     "tracing_threshold_queue_size",
+    "tracing_threshold_search",
     "tracing_threshold_view",
-    "trust_certificate",
     "unordered_execution_enabled",
     "unsafe_optimize",
+    "use_enhanced_errors",
     "use_ip_protocol",
+    "use_kverrmaps",
     "user_agent_extra",
     "vb_noremap",
     "vbguess_persist",
@@ -178,11 +225,21 @@ const IGNORED: &[&str] = &[
 ];
 
 /// Groups of the Java SDK's options (`timeout.kvTimeout=10s`); what follows the dot is theirs to check.
-const IGNORED_GROUPS: &[&str] =
-    &["compression.", "io.", "loggingMeter.", "orphanReporter.", "security.", "thresholdRequestTracer.", "timeout."];
+const IGNORED_GROUPS: &[&str] = &[
+    "compression.",
+    "io.",
+    "ioEnvironment.",
+    "loggingMeter.",
+    "orphanReporter.",
+    "security.",
+    "thresholdLoggingTracer.",
+    "thresholdRequestTracer.",
+    "timeout.",
+    "transactions.",
+];
 
 /// Options whose value is a password.
-const SECRET: &[&str] = &["bucket_cred", "password"];
+const SECRET: &[&str] = &["bucket_cred", "pass", "password"];
 
 /// Refuses a string with login data in it, before any part of it can be quoted.
 pub(super) fn refuse_login(before: &str, pairs: &str) -> Result<(), InvalidConnectionString> {
@@ -224,22 +281,34 @@ pub(super) fn parse(pairs: &str) -> Result<Options, InvalidConnectionString> {
         match key.as_str() {
             "operation_timeout" | "timeout" => options.operation_timeout = Some(seconds(&key, &value)?),
             "n1ql_timeout" => options.n1ql_timeout = Some(seconds(&key, &value)?),
-            "username" => options.username = Some(not_empty(&key, value)?),
+            "username" | "user" => options.username = Some(not_empty(&key, value)?),
             "network" => options.network = Some(not_empty(&key, value)?),
+            "ssl" if value == "no_global_init" => ignored.push(format!("{key}={value}")),
             "ssl" => options.tls = Some(tls(&value)?),
-            "dnssrv" => options.dns_srv = Some(dns_srv(&value)?),
-            "truststorepath" => options.ca_file = Some(PathBuf::from(not_empty(&key, value)?)),
+            // A string that asks for TLS must not end in a connection without it.
+            "enable_tls" | "security.enableTls" => {
+                options.tls = Some(if flag(&key, &value)? { Tls::On } else { Tls::Off });
+            }
+            "dnssrv" | "enable_dns_srv" | "io.enableDnsSrv" => {
+                options.dns_srv = Some(if flag(&key, &value)? { DnsSrv::Forced } else { DnsSrv::Forbidden });
+            }
+            "truststorepath" | "ca_cert_path" | "cacertpath" | "trust_certificate" | "security.trustCertificate" => {
+                options.ca_file = Some(PathBuf::from(not_empty(&key, value)?));
+            }
             "certpath" => certpath = Some(PathBuf::from(not_empty(&key, value)?)),
             "fetch_mutation_tokens" => {}
-            "keypath" => ignored.push(key),
+            "keypath" => options.client_key_file = Some(PathBuf::from(not_empty(&key, value)?)),
             _ if is_ignored(&key) => ignored.push(key),
             _ => return Err(unknown(&key)),
         }
     }
-    match certpath {
-        // With a key beside it, it is a client's certificate, and no authority's.
-        Some(_) if ignored.iter().any(|key| key == "keypath") => ignored.push("certpath".to_owned()),
-        Some(file) if options.ca_file.is_none() => options.ca_file = Some(file),
+    // With a key beside it, it is a client's certificate; alone, it was the authority's in older libraries.
+    match (certpath, &options.client_key_file) {
+        (None, Some(_)) => {
+            return invalid("keypath= without certpath=: a client has both, a certificate and its key");
+        }
+        (Some(file), Some(_)) => options.client_certificate_file = Some(file),
+        (Some(file), None) if options.ca_file.is_none() => options.ca_file = Some(file),
         _ => {}
     }
     if !ignored.is_empty() {
@@ -280,11 +349,11 @@ fn tls(value: &str) -> Result<Tls, InvalidConnectionString> {
     }
 }
 
-fn dns_srv(value: &str) -> Result<DnsSrv, InvalidConnectionString> {
+fn flag(key: &str, value: &str) -> Result<bool, InvalidConnectionString> {
     match value {
-        "1" | "true" => Ok(DnsSrv::Forced),
-        "0" | "false" => Ok(DnsSrv::Forbidden),
-        _ => invalid(format!("dnssrv={value} is not known: write 1 or 0")),
+        "1" | "true" | "on" => Ok(true),
+        "0" | "false" | "off" => Ok(false),
+        _ => invalid(format!("{key}={value} is not known: write 1 or 0")),
     }
 }
 

@@ -92,6 +92,10 @@ fn what_is_used_of_path_and_options() {
     assert_eq!(parse("couchbase://a?ssl=no_verify").scheme, Scheme::Couchbases);
     assert_eq!(parse("couchbases://a?certpath=/ca.pem").ca_file, Some(PathBuf::from("/ca.pem")));
     assert_eq!(parse("couchbases://a?certpath=/c&truststorepath=/t").ca_file, Some(PathBuf::from("/t")));
+    let parsed = parse("couchbases://a?keypath=/k&certpath=/c");
+    assert_eq!(parsed.client_certificate_file, Some(PathBuf::from("/c")));
+    assert_eq!(parsed.client_key_file, Some(PathBuf::from("/k")));
+    assert_eq!((parsed.ca_file, parsed.warnings), (None, Vec::new()));
 }
 
 #[test]
@@ -101,7 +105,6 @@ fn options_without_effect_are_told_in_one_warning() {
             "couchbase://a?config_total_timeout=5&ipv6=allow&views_timeout=75",
             "config_total_timeout, ipv6, views_timeout",
         ),
-        ("couchbases://a?keypath=/k&certpath=/c", "certpath, keypath"),
         ("couchbase://a?timeout.kvTimeout=10s&io.networkResolution=auto", "io.networkResolution, timeout.kvTimeout"),
         ("couchbase://a?kv_timeout=2500&kv_timeout=2500", ": kv_timeout"),
     ] {
@@ -113,12 +116,60 @@ fn options_without_effect_are_told_in_one_warning() {
 }
 
 #[test]
+fn every_option_that_an_sdk_knows_is_taken_and_a_misspelt_one_is_refused() {
+    let sdks: std::collections::BTreeMap<String, Vec<String>> =
+        serde_json::from_str(include_str!("../../../tests/data/couchbase-options.json")).unwrap();
+    let known: std::collections::BTreeSet<&str> = sdks.values().flatten().map(String::as_str).collect();
+    for (sdk, option) in sdks.iter().flat_map(|(sdk, options)| options.iter().map(move |option| (sdk, option))) {
+        let (scheme, value) = match option.as_str() {
+            "ssl" => ("couchbases", "on"),
+            "enable_tls" | "security.enableTls" => ("couchbases", "true"),
+            // A key alone is of no use, and refused.
+            "keypath" => ("couchbases", "1&certpath=1"),
+            _ => ("couchbase", "1"),
+        };
+        let parsed = parse(&format!("{scheme}://a?{option}={value}"));
+        let warning = parsed.warnings.join("; ");
+        assert!(warning.is_empty() || warning.ends_with(&format!(": {option}")), "{sdk}: {option}: {warning}");
+
+        let middle = option.len() / 2;
+        let misspelt = format!("{}{}", &option[..middle], &option[middle + 1..]);
+        if !option.contains('.') && !known.contains(misspelt.as_str()) {
+            let error = error(&format!("{scheme}://a?{misspelt}={value}"));
+            assert!(error.contains(&format!("{misspelt:?} is not an option that is known here")), "{option}: {error}");
+            assert!(option.len() < 6 || error.contains(&format!("did you mean {option}?")), "{option}: {error}");
+        }
+    }
+}
+
+#[test]
+fn other_names_that_sdks_have_for_what_is_used_here() {
+    for option in ["ca_cert_path", "cacertpath", "trust_certificate", "security.trustCertificate"] {
+        let parsed = parse(&format!("couchbases://a?{option}=/ca.pem"));
+        assert_eq!((parsed.ca_file, parsed.warnings), (Some(PathBuf::from("/ca.pem")), Vec::new()), "{option}");
+    }
+    for option in ["enable_tls=true", "security.enableTls=true", "enable_tls=1", "ssl=on"] {
+        let parsed = parse(&format!("couchbase://a?{option}"));
+        assert_eq!((parsed.scheme, parsed.seeds[0].management_port), (Scheme::Couchbases, 18091), "{option}");
+    }
+    assert_eq!(parse("couchbase://a?enable_tls=false").scheme, Scheme::Couchbase);
+    assert_eq!(parse("couchbase://a?user=me").username.as_deref(), Some("me"));
+    let parsed = parse("couchbase://a?ssl=no_global_init");
+    assert_eq!(parsed.scheme, Scheme::Couchbase);
+    assert!(parsed.warnings[0].ends_with("ssl=no_global_init"), "{:?}", parsed.warnings);
+}
+
+#[test]
 fn srv_records() {
     for (text, expected) in [
         ("couchbase://cb.example.com", Some("_couchbase._tcp.cb.example.com")),
         ("couchbases://cb.example.com/b?ssl=on", Some("_couchbases._tcp.cb.example.com")),
         ("couchbase://cb?dnssrv=1", Some("_couchbase._tcp.cb")),
         ("couchbase://cb?dnssrv=0", None),
+        ("couchbase://cb?dnssrv=off", None),
+        ("couchbase://cb?enable_dns_srv=false", None),
+        ("couchbase://cb?io.enableDnsSrv=false", None),
+        ("couchbase://cb?dnssrv=on", Some("_couchbase._tcp.cb")),
         ("couchbase://cb:11210", None),
         ("couchbase://a,b", None),
         ("couchbase://10.0.0.1", None),
@@ -186,6 +237,7 @@ fn what_is_refused_says_what_to_write() {
         ("couchbase://a?ssl=yes", "write on, off or no_verify"),
         ("couchbases://a?ssl=off", "contradicts couchbases://"),
         ("http://a?ssl=on", "write https://"),
+        ("couchbases://a?keypath=/k", "keypath= without certpath="),
         ("couchbase://a?dnssrv=maybe", "write 1 or 0"),
         ("couchbase://a,b?dnssrv=1", "exactly one host"),
     ] {
@@ -199,6 +251,7 @@ fn a_password_is_refused_and_never_repeated() {
     for text in [
         "couchbase://a?password=geheim",
         "couchbase://a?PASSWORD=geheim",
+        "couchbase://a?user=x&pass=geheim",
         "couchbase://a?p%61ssword=geheim",
         "couchbase://a?username=x&password=geheim&operation_timeout=500ms",
         "couchbase://a?operation_timeout=500ms&password=geheim",
@@ -217,7 +270,7 @@ fn a_password_is_refused_and_never_repeated() {
         let error = error(text);
         assert!(!error.contains("geheim"), "{text}: {error}");
     }
-    for text in ["couchbase://a?password=x", "couchbase://u:x@a"] {
+    for text in ["couchbase://a?password=x", "couchbase://a?pass=x", "couchbase://u:x@a"] {
         assert!(error(text).contains("password_file"), "{text}");
     }
 }

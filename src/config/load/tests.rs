@@ -1,6 +1,8 @@
 //! Whole loads: files, variables and flags in, settings or errors out.
 
 mod couchbase;
+mod tls;
+mod warnings;
 
 use super::*;
 use crate::config::{Connections, CouchbaseApi, DatabaseName, ListenAddress, LogFormat, Network, effective};
@@ -364,23 +366,6 @@ fn the_state_directory_holds_the_embedded_file() {
         let settings = loaded("", &[("STATE_DIRECTORY", state)], set).settings;
         assert_eq!(settings.embedded.path, Path::new(expected), "{state} {set:?}");
     }
-}
-
-#[test]
-fn what_could_be_better_is_a_warning() {
-    for (set, expected) in [
-        (&["http.workers=2", "bucket.max_connections=3"][..], "never need more than one each"),
-        (&["bucket.database=couchbase", "couchbase.username=u"], "no password for it"),
-        (&["bucket.database=couchbase", "couchbase.danger_accept_invalid_certificates=true"], "ca_file"),
-        (&["bucket.database=couchbase", "couchbase.connection_string=couchbase://a?ipv6=allow"], "no effect"),
-    ] {
-        let warnings = loaded("", &[], set).warnings;
-        assert_eq!(warnings.len(), 1, "{set:?}: {warnings:?}");
-        assert!(warnings[0].contains(expected), "{set:?}: {warnings:?}");
-    }
-    let password = &[("USERPROFILES_COUCHBASE_PASSWORD", "x")];
-    let warnings = loaded("", password, &["bucket.database=couchbase"]).warnings;
-    assert!(warnings[0].contains("no user"), "{warnings:?}");
 }
 
 #[test]

@@ -13,11 +13,15 @@ pub struct Behaviour {
     pub query: Query,
     /// What the cluster manager answers.
     pub manager: Manager,
+    /// What the cluster manager and the gateway answer to a read of a document.
+    pub documents: Documents,
+    /// What it says of the cluster and the bucket.
+    pub setup: Setup,
     /// Requests that wait until this is changed.
     pub hold: Hold,
-    /// How long an answer of the query service takes.
+    /// How long a document takes, whoever is asked for it.
     pub delay: Duration,
-    /// The query service closes a connection, without a word, after so many answers on it.
+    /// A connection is closed, without a word, after so many documents on it.
     pub close_after: Option<usize>,
 }
 
@@ -35,6 +39,8 @@ pub enum Query {
     ErrorAfterRows(i64),
     /// No rows, no errors, and this state, such as `stopped`.
     State(&'static str),
+    /// So many documents of a batch are stored, and then there is an error.
+    StoreSome(usize),
     /// Something else altogether.
     Raw(Raw),
     /// As `Answer`, but not all of it.
@@ -67,13 +73,50 @@ pub enum Manager {
     HangUp,
 }
 
+/// What is answered to a read of a document by GET that is in order.
+#[derive(Clone, Debug, Default)]
+pub enum Documents {
+    /// The document that was asked for, or that there is none.
+    #[default]
+    Answer,
+    /// As `Answer`, but the manager shows the document itself, as versions before 5.5 do.
+    Nested,
+    /// Something else altogether.
+    Raw(Raw),
+    /// The same with this entity tag.
+    Tagged(String, Raw),
+    /// As `Answer`, but not all of it.
+    Cut(Cut),
+    /// The request is read and nothing happens any more.
+    Freeze,
+    /// The request is read and the connection closed.
+    HangUp,
+    /// The request is read and the connection reset.
+    Reset,
+    /// The first request on a connection is answered; at the next one the connection is closed.
+    HangUpOnReused,
+}
+
+/// What the cluster manager says of the cluster and the bucket. `None` is what a user hears who may read documents.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// To `/pools`.
+    pub pools: Option<Raw>,
+    /// To `/pools/default/b/{bucket}`.
+    pub bucket: Option<Raw>,
+    /// To `/pools/default/buckets/{bucket}/scopes`.
+    pub scopes: Option<Raw>,
+    /// A collection that there is besides the default one: its scope and its name.
+    pub collection: Option<(&'static str, &'static str)>,
+}
+
 /// Which requests wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hold {
     /// None.
     #[default]
     Nothing,
-    /// Those of the query service.
+    /// Those for documents, whoever is asked.
     Queries,
     /// Those of the cluster manager.
     NodeServices,
@@ -106,7 +149,7 @@ pub enum Raised {
     During,
 }
 
-/// An answer that is not the query service's or the cluster manager's own.
+/// An answer that is written out.
 #[derive(Clone, Debug)]
 pub struct Raw {
     /// The HTTP status.
@@ -121,6 +164,12 @@ impl Raw {
     /// Text as HTML.
     pub fn html(status: u16, body: &str) -> Self {
         Self { status, content_type: Some("text/html"), body: body.as_bytes().to_vec() }
+    }
+
+    /// JSON, with the type that the query service gives it.
+    pub fn json(status: u16, body: &str) -> Self {
+        let content_type = Some("application/json; version=8.0.0-N1QL");
+        Self { status, content_type, body: body.as_bytes().to_vec() }
     }
 
     /// No body.
@@ -175,6 +224,21 @@ impl Stored {
     }
 }
 
+/// Who is let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// The one user, with this password.
+    Password(String),
+    /// Whoever brings no login at all: their certificate has said who they are.
+    Certificate,
+}
+
+impl Default for Login {
+    fn default() -> Self {
+        Self::Password(super::PASSWORD.to_owned())
+    }
+}
+
 /// The behaviour, the documents and what was seen, shared by all threads of a double.
 #[derive(Default)]
 pub struct Script {
@@ -185,9 +249,12 @@ pub struct Script {
 #[derive(Default)]
 pub struct State {
     pub behaviour: Behaviour,
+    pub login: Login,
     pub documents: HashMap<String, Stored>,
     pub asked: Vec<Asked>,
     pub node_services: usize,
+    pub batches: Vec<usize>,
+    pub pages: Vec<u64>,
     pub violations: Vec<String>,
     pub is_stopped: bool,
 }

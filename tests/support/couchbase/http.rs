@@ -6,8 +6,8 @@ use std::net::TcpStream;
 /// Up to so many bytes of a body the engine says their length, above it sends chunks.
 const LONGEST_COUNTED_BODY: usize = 16 * 1024;
 
-/// More than any client of ours sends.
-const LONGEST_REQUEST: usize = 1024 * 1024;
+/// More than any client of ours sends, batches with a document of 20 MiB among them; the engine takes 64 MiB.
+const LONGEST_REQUEST: usize = 32 * 1024 * 1024;
 
 /// A request, its body whole.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl<'a> Requests<'a> {
                 break end + 4;
             }
             if !self.fill()? {
-                return if self.buffer.is_empty() { Ok(None) } else { Err(invalid("half a head")) };
+                return if self.buffer.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
             }
         };
         let head = String::from_utf8(self.buffer[..head_bytes].to_vec()).map_err(|_| invalid("head is not UTF-8"))?;
@@ -60,7 +60,8 @@ impl<'a> Requests<'a> {
         };
         while self.buffer.len() < head_bytes + body_bytes {
             if !self.fill()? {
-                return Err(invalid("half a body"));
+                // A client that is gone has broken no rule.
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
         request.body = self.buffer[head_bytes..head_bytes + body_bytes].to_vec();
@@ -85,7 +86,12 @@ impl<'a> Requests<'a> {
 
     fn fill(&mut self) -> io::Result<bool> {
         let mut piece = [0; 4096];
-        let bytes = self.stream.read(&mut piece)?;
+        let bytes = loop {
+            match self.stream.read(&mut piece) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => break outcome?,
+            }
+        };
         self.buffer.extend_from_slice(&piece[..bytes]);
         if self.buffer.len() > LONGEST_REQUEST { Err(invalid("too long")) } else { Ok(bytes > 0) }
     }
@@ -117,12 +123,18 @@ pub enum Framing {
     BySize,
     /// In chunks, whatever the length.
     Chunks,
+    /// By its length, whatever that is: as all but the engine do.
+    Counted,
 }
 
 /// The bytes of an answer.
 pub fn answer(status: u16, fields: &[(&str, &str)], body: &[u8], framing: Framing) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {status} {}\r\n", reason(status)).into_bytes();
-    let is_counted = framing == Framing::BySize && body.len() <= LONGEST_COUNTED_BODY;
+    let is_counted = match framing {
+        Framing::BySize => body.len() <= LONGEST_COUNTED_BODY,
+        Framing::Chunks => false,
+        Framing::Counted => true,
+    };
     if is_counted {
         bytes.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
     }

@@ -1,4 +1,5 @@
-//! A Couchbase cluster of one node for tests: the cluster manager's port and the query port, over real sockets.
+//! A Couchbase cluster of one node for tests: the cluster manager's port, the query port and a gateway's, over real
+//! sockets.
 //!
 //! It answers in the byte shapes of the real query engine (8.0 line), as far as this program can tell them apart:
 //! header fields, members on lines of their own, `Content-Length` up to 16 KiB and chunks above, numbers and HTTP
@@ -13,12 +14,17 @@
 #![allow(dead_code, unused_imports, reason = "each test program uses a part of it")]
 
 mod behaviour;
+mod bulk;
+mod documents;
+mod front;
+mod gateway;
 mod http;
 mod manager;
 mod port;
 mod query;
 
-pub use behaviour::{Behaviour, Cut, ErrorAnswer, Hold, Manager, Query, Raised, Raw, Stored};
+pub use behaviour::{Behaviour, Cut, Documents, ErrorAnswer, Hold, Login, Manager, Query, Raised, Raw, Setup, Stored};
+pub use front::{Front, Handshakes};
 pub use port::{Port, PortCounts};
 
 use std::net::SocketAddr;
@@ -47,6 +53,7 @@ pub struct Double {
     script: Arc<Script>,
     query: Port,
     manager: Port,
+    gateway: Port,
 }
 
 /// What was seen so far.
@@ -56,23 +63,29 @@ pub struct Counts {
     pub query: PortCounts,
     /// On the cluster manager's port.
     pub manager: PortCounts,
+    /// On the gateway's port.
+    pub gateway: PortCounts,
     /// `GET /pools/default/nodeServices`, whatever was answered.
     pub node_services: usize,
 }
 
-/// One request to the query service, as far as tests ask for it.
+/// One request for a document, as far as tests ask for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// The statement.
+    /// The statement, or the path of a GET.
     pub statement: String,
-    /// `$id`
+    /// `$id`, or the id that the path stands for.
     pub id: String,
-    /// `timeout`, as it was sent.
+    /// `timeout`, as it was sent; empty for a GET.
     pub timeout: String,
+    /// `client_context_id`, if it was sent.
+    pub context_id: Option<String>,
+    /// The header field `traceparent`, if it was sent.
+    pub traceparent: Option<String>,
 }
 
 impl Double {
-    /// Starts it on two free ports of 127.0.0.1. It has no documents yet.
+    /// Starts it on three free ports of 127.0.0.1. It has no documents yet.
     pub fn start() -> Self {
         let script = Arc::new(Script::default());
         let for_query = Arc::clone(&script);
@@ -84,12 +97,21 @@ impl Double {
         let manager = Port::open("double-manager", Arc::clone(&script), move |request, turn| {
             manager::answer(&for_manager, request, turn, query_address)
         });
-        Self { script, query, manager }
+        let for_gateway = Arc::clone(&script);
+        let gateway = Port::open("double-gateway", Arc::clone(&script), move |request, turn| {
+            gateway::answer(&for_gateway, request, turn)
+        });
+        Self { script, query, manager, gateway }
     }
 
     /// What goes into `[couchbase] connection_string`: `http://`, whose port is the cluster manager's.
     pub fn connection_string(&self) -> String {
         format!("http://{}", self.manager.address())
+    }
+
+    /// The same for `api = "data-api"`: the port is the gateway's.
+    pub fn gateway_string(&self) -> String {
+        format!("http://{}", self.gateway.address())
     }
 
     /// The cluster manager's address.
@@ -112,9 +134,19 @@ impl Double {
         self.script.change(|state| state.behaviour.query = query);
     }
 
+    /// Changes what is answered to reads of documents by GET, and leaves the rest.
+    pub fn set_documents(&self, documents: Documents) {
+        self.script.change(|state| state.behaviour.documents = documents);
+    }
+
     /// Changes what the cluster manager answers, and leaves the rest.
     pub fn set_manager(&self, manager: Manager) {
         self.script.change(|state| state.behaviour.manager = manager);
+    }
+
+    /// Lets others in than before, from the next request on.
+    pub fn set_login(&self, login: Login) {
+        self.script.change(|state| state.login = login);
     }
 
     /// Stores a JSON document.
@@ -146,18 +178,44 @@ impl Double {
         &self.manager
     }
 
+    /// The gateway's port.
+    pub fn gateway_port(&self) -> &Port {
+        &self.gateway
+    }
+
     /// What was seen so far.
     pub fn counts(&self) -> Counts {
         Counts {
             query: self.query.counts(),
             manager: self.manager.counts(),
+            gateway: self.gateway.counts(),
             node_services: self.script.lock().node_services,
         }
     }
 
-    /// The requests to the query service so far, in their order.
+    /// The requests for documents so far, in their order.
     pub fn asked(&self) -> Vec<Asked> {
         self.script.lock().asked.clone()
+    }
+
+    /// How many documents each request to store had, in their order.
+    pub fn batches(&self) -> Vec<usize> {
+        self.script.lock().batches.clone()
+    }
+
+    /// How many documents each request to list wanted, in their order.
+    pub fn pages(&self) -> Vec<u64> {
+        self.script.lock().pages.clone()
+    }
+
+    /// The text of a document.
+    pub fn document(&self, id: &str) -> Option<String> {
+        self.script.lock().documents.get(id).map(|stored| stored.text.clone())
+    }
+
+    /// Changes what the cluster manager says of the cluster and the bucket, and leaves the rest.
+    pub fn set_setup(&self, setup: Setup) {
+        self.script.change(|state| state.behaviour.setup = setup);
     }
 
     /// What a well-behaved client would not have done, in words; empty if all was well.
@@ -190,6 +248,7 @@ impl Drop for Double {
         self.script.stop();
         self.query.stop();
         self.manager.stop();
+        self.gateway.stop();
     }
 }
 

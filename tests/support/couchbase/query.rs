@@ -6,11 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use super::behaviour::{Cut, ErrorAnswer, Hold, Query, Raised, Script, Stored};
+use super::behaviour::{Cut, ErrorAnswer, Hold, Login, Query, Raised, Script, Stored};
+use super::bulk;
 use super::http::{self, Framing, Request};
 use super::manager;
 use super::port::{Action, Then};
-use super::{Asked, BUCKET, MESSAGE_MARKER, PASSWORD, USERNAME};
+use super::{Asked, BUCKET, MESSAGE_MARKER, USERNAME};
 
 /// The one statement that it understands, around the keyspace.
 const BEFORE_KEYSPACE: &str = "SELECT META(d).id AS id, META(d).cas AS cas, META(d).type AS kind, d AS doc FROM ";
@@ -19,17 +20,22 @@ const AFTER_KEYSPACE: &str = " AS d USE KEYS $id";
 /// Every parameter of a request that it knows, and whether its JSON type is right.
 fn is_of_its_type(name: &str, value: &Value) -> Option<bool> {
     Some(match name {
-        "statement" | "timeout" | "client_context_id" => value.is_string(),
+        "statement" | "timeout" | "client_context_id" | "scan_consistency" => value.is_string(),
         "readonly" | "pretty" | "metrics" | "signature" => value.is_boolean(),
-        "$id" => true,
+        _ if name.starts_with('$') => true,
         _ => return None,
     })
 }
 
 /// True if the request says who the user is that it knows.
-pub fn is_authorized(request: &Request) -> bool {
-    let pair = STANDARD.encode(format!("{USERNAME}:{PASSWORD}"));
-    request.field("authorization") == Some(&format!("Basic {pair}"))
+pub fn is_authorized(script: &Script, request: &Request) -> bool {
+    match &script.lock().login {
+        Login::Password(password) => {
+            let pair = STANDARD.encode(format!("{USERNAME}:{password}"));
+            request.field("authorization") == Some(&format!("Basic {pair}"))
+        }
+        Login::Certificate => request.field("authorization").is_none(),
+    }
 }
 
 pub fn answer(script: &Script, request: &Request, turn: usize) -> Action {
@@ -45,7 +51,13 @@ pub fn answer(script: &Script, request: &Request, turn: usize) -> Action {
         }
     };
     let text = |name: &str| parameters.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let asked = Asked { statement: text("statement"), id: text("$id"), timeout: text("timeout") };
+    let asked = Asked {
+        statement: text("statement"),
+        id: text("$id"),
+        timeout: text("timeout"),
+        context_id: parameters.get("client_context_id").and_then(Value::as_str).map(str::to_owned),
+        traceparent: request.field("traceparent").map(str::to_owned),
+    };
     script.change(|state| state.asked.push(asked.clone()));
     let behaviour = script.behaviour(Hold::Queries);
     script.delay(behaviour.delay);
@@ -89,38 +101,65 @@ fn check(script: &Script, request: &Request) -> Result<Map<String, Value>, Refus
             None => return refuse(1065, 400),
         }
     }
-    if !is_authorized(request) {
+    if !is_authorized(script, request) {
         return refuse(2120, 401);
     }
     if parameters.get("client_context_id").and_then(Value::as_str).is_some_and(|id| id.contains(['"', '\\'])) {
         return refuse(1110, 500);
     }
     let statement = parameters.get("statement").and_then(Value::as_str);
-    let Some(keyspace) = statement
-        .and_then(|statement| statement.strip_prefix(BEFORE_KEYSPACE))
-        .and_then(|rest| rest.strip_suffix(AFTER_KEYSPACE))
-    else {
-        script.violation(format!("another statement than a read by key: {statement:?}"));
+    let by_key = |statement: &'_ str| {
+        let keyspace = statement.strip_prefix(BEFORE_KEYSPACE)?.strip_suffix(AFTER_KEYSPACE)?;
+        Some(keyspace.to_owned())
+    };
+    let bulk = statement.and_then(bulk::keyspace);
+    let is_bulk = bulk.is_some();
+    let Some(keyspace) = bulk.or_else(|| statement.and_then(by_key)) else {
+        script.violation(format!("a statement that is none of ours: {statement:?}"));
         return refuse(3000, 400);
     };
-    if keyspace != format!("`{BUCKET}`") {
-        return refuse(12003, 424);
+    if let Err((code, status)) = find(script, &keyspace) {
+        return refuse(code, status);
+    }
+    if is_bulk {
+        bulk::check(script, &parameters);
+        return Ok(parameters);
     }
     if parameters.get("readonly") != Some(&Value::Bool(true)) {
         script.violation("a read that does not say that it is one".to_owned());
     }
-    let timeout = parameters.get("timeout").and_then(Value::as_str).and_then(|text| text.strip_suffix("ms"));
-    if timeout.and_then(|number| number.parse::<u64>().ok()).is_none_or(|number| number == 0) {
-        script.violation(format!("a timeout that is not above 0 ms: {:?}", parameters.get("timeout")));
-    }
+    check_timeout(script, &parameters);
     if !parameters.get("$id").is_some_and(Value::is_string) {
         script.violation("a key that is no string".to_owned());
     }
     Ok(parameters)
 }
 
+pub fn check_timeout(script: &Script, parameters: &Map<String, Value>) {
+    let timeout = parameters.get("timeout").and_then(Value::as_str).and_then(|text| text.strip_suffix("ms"));
+    if timeout.and_then(|number| number.parse::<u64>().ok()).is_none_or(|number| number == 0) {
+        script.violation(format!("a timeout that is not above 0 ms: {:?}", parameters.get("timeout")));
+    }
+}
+
+/// The keyspaces that there are; for another one, the code and the HTTP status.
+fn find(script: &Script, keyspace: &str) -> Result<(), (i64, u16)> {
+    if keyspace == format!("`{BUCKET}`") {
+        return Ok(());
+    }
+    let Some((scope, collection)) = script.lock().behaviour.setup.collection else { return Err((12003, 424)) };
+    if keyspace == format!("`{BUCKET}`.`{scope}`.`{collection}`") {
+        return Ok(());
+    }
+    let has_scope = keyspace.starts_with(&format!("`{BUCKET}`.`{scope}`."));
+    Err(if has_scope { (12003, 424) } else { (12021, 500) })
+}
+
 fn scripted(script: &Script, query: &Query, parameters: &Map<String, Value>, id: &str, turn: usize) -> Action {
-    let good = |warnings: &[i64]| rows(parameters, &found(script, id), warnings);
+    let good = |warnings: &[i64]| {
+        let found = bulk::rows(script, parameters, usize::MAX).unwrap_or_else(|| found(script, id));
+        rows(parameters, &found, warnings)
+    };
     match query {
         Query::HangUpOnReused if turn > 0 => Action { bytes: Vec::new(), then: Then::Close },
         Query::ResetOnReused if turn > 0 => Action { bytes: Vec::new(), then: Then::Reset },
@@ -133,6 +172,10 @@ fn scripted(script: &Script, query: &Query, parameters: &Map<String, Value>, id:
             send(200, &body, Framing::Chunks)
         }
         Query::State(state) => whole(200, &envelope(parameters, Some(""), &[], &[], state)),
+        Query::StoreSome(some) => {
+            bulk::rows(script, parameters, *some);
+            whole(200, &envelope(parameters, Some(""), &[(12009, None)], &[], "errors"))
+        }
         Query::Raw(raw) => manager::raw(raw),
         Query::Cut(cut) => shortened(*cut, &good(&[])),
         Query::Freeze => Action { bytes: Vec::new(), then: Then::Freeze },
@@ -201,7 +244,10 @@ fn envelope(
     }
     members.push(format!("\"status\": \"{status}\""));
     if is_asked_for("metrics") {
-        members.push("\"metrics\": {\"elapsedTime\": \"1.109776ms\",\"executionTime\": \"1.015546ms\"}".to_owned());
+        let mutations = if status == "success" { bulk::mutations(parameters) } else { String::new() };
+        members.push(format!(
+            "\"metrics\": {{\"elapsedTime\": \"1.109776ms\",\"executionTime\": \"1.015546ms\"{mutations}}}"
+        ));
     }
     format!("{{\n{}\n}}\n", members.join(",\n"))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret as _;
 
 use super::*;
-use crate::config::{ConnectionString, Scheme};
+use crate::config::ConnectionString;
 
 const TUTORIAL: &str = "couchbase://couchbasehost:8091/travel?fetch_mutation_tokens=1&operation_timeout=3&n1ql_timeout=4&username=me&network=external&truststorepath=/ca";
 
@@ -18,7 +18,7 @@ fn the_connection_string_holds_where_no_setting_says_otherwise() {
     assert_eq!((couchbase.bucket.as_str(), couchbase.username.as_deref()), ("travel", Some("me")));
     assert_eq!(couchbase.network, Network::Alternate("external".to_owned()));
     assert_eq!(couchbase.ca_file.as_deref(), Some(Path::new("/ca")));
-    assert_eq!(silent.warnings.len(), 2, "the port, and no password: {:?}", silent.warnings);
+    assert_eq!(silent.warnings.len(), 3, "the port, no password, no TLS for the ca_file: {:?}", silent.warnings);
     assert!(effective(&silent).contains("bucket = \"travel\"  # [couchbase] connection_string"));
 
     let settings = loaded(
@@ -33,12 +33,6 @@ fn the_connection_string_holds_where_no_setting_says_otherwise() {
     assert_eq!(settings.couchbase.network, Network::Auto);
     assert_eq!((settings.couchbase.bucket.as_str(), settings.couchbase.username.as_deref()), ("b", Some("other")));
     assert_eq!(settings.couchbase.ca_file.as_deref(), Some(Path::new("/other")));
-
-    let no_verify = "couchbase.connection_string=couchbase://a?ssl=no_verify";
-    let unsafe_settings = loaded("", &[], &["bucket.database=couchbase", no_verify]);
-    assert_eq!(unsafe_settings.settings.couchbase.connection_string.scheme, Scheme::Couchbases);
-    assert!(unsafe_settings.settings.couchbase.danger_accept_invalid_certificates);
-    assert!(unsafe_settings.warnings[0].contains("certificates"), "{:?}", unsafe_settings.warnings);
 }
 
 #[test]

@@ -1,55 +1,17 @@
-//! What was answered: from the bytes of a query service's answer to a document, to none, or to an error.
+//! What a read gets: from the bytes of a query service's answer to a document, to none, or to an error.
 //!
-//! Invariant: pure, and strict about success: only HTTP 200, `"status": "success"`, no errors, complete JSON and the id
-//! that was asked for make a document. The engine sends 200 before it knows how a request ends, so the body decides
-//! before the HTTP status does.
+//! Invariant: pure. Of a success (see [`super::envelope`]), only one row at most with the id that was asked for makes a
+//! document.
 
 use serde::Deserialize;
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use super::envelope::{self, Notice, Success};
 use super::meaning::{self, Target};
+use crate::bucket::couchbase::failure::{Failure, Remedy};
+use crate::bucket::couchbase::way::{Answer, Reading};
 use crate::bucket::{BucketError, Cas, Document};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
-
-/// A success, with what the service had to say about it.
-pub struct Answer {
-    /// The document; `None`: there is none under this id.
-    pub document: Option<Document>,
-    /// The codes of the warnings, those that could be read.
-    pub warnings: Vec<i64>,
-}
-
-/// The members that we read. All others may come and go with versions and parameters.
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    results: Option<Vec<&'a RawValue>>,
-    #[serde(borrow)]
-    errors: Option<Vec<Notice<'a>>>,
-    #[serde(borrow)]
-    warnings: Option<Vec<Notice<'a>>>,
-    status: Option<String>,
-}
-
-/// An error or a warning. Its message is not read: it may hold values of documents.
-#[derive(Deserialize)]
-struct Notice<'a> {
-    #[serde(borrow)]
-    code: Option<&'a RawValue>,
-    #[serde(borrow)]
-    retry: Option<&'a RawValue>,
-}
-
-impl Notice<'_> {
-    fn code(&self) -> Option<i64> {
-        self.code?.get().parse().ok()
-    }
-
-    fn says_retry(&self) -> bool {
-        self.retry.is_some_and(|retry| retry.get() == "true")
-    }
-}
 
 /// A row of the statement in [`super::statement`]. The fields of `META(d)` are missing where a server does not know
 /// them, and none of them may spoil a read by its type.
@@ -66,98 +28,43 @@ struct Row<'a> {
     doc: &'a RawValue,
 }
 
-/// Reads an answer that came whole. `peer` is who answered, in words for a reason.
-///
-/// # Errors
-/// Each variant of [`BucketError`] but `Busy`.
-pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Result<Answer, BucketError> {
-    let envelope: Envelope = match serde_json::from_slice(body) {
-        Ok(envelope) => envelope,
-        Err(error) if error.classify() == Category::Eof && !body.trim_ascii().is_empty() => {
-            return Err(BucketError::Unavailable { reason: format!("the answer of {peer} ends in its middle") });
-        }
-        Err(_) => return Err(meaning::of_status(status, peer)),
+/// Reads an answer that came whole. `peer` is who answered, in words for a reason. A failure has each variant of
+/// [`BucketError`] but `Busy` and `UnusableId`.
+pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Reading {
+    let of_error = |code, error: &Notice| {
+        let failure = meaning::of_code(code, error.retry(), peer, target);
+        // Who is known to lack a role has logged in: another password would not help.
+        if error.misses_a_role() { failure.with(Remedy::None) } else { failure }
     };
-    if let Some(errors) = envelope.errors.filter(|errors| !errors.is_empty()) {
-        return Err(of_errors(status, &errors, peer, target));
-    }
-    if status != 200 {
-        return Err(meaning::of_status(status, peer));
-    }
-    match envelope.status.as_deref() {
-        Some("success") => {}
-        Some("timeout") => {
-            return Err(BucketError::Timeout { reason: format!("{peer} stopped our request at its time limit") });
-        }
-        // The engine's other final states, and those that should not outlive a request.
-        Some(
-            state @ ("stopped" | "errors" | "fatal" | "aborted" | "closed" | "completed" | "running" | "submitted"
-            | "pre-processing"),
-        ) => {
-            let reason = format!("{peer} ended our request in the state \"{state}\" and named no error");
-            return Err(BucketError::Unavailable { reason });
-        }
-        _ => return Err(meaning::of_status(status, peer)),
-    }
-    let Some(results) = envelope.results else {
-        return Err(meaning::of_status(status, peer));
-    };
-    let document = match results.as_slice() {
+    let (opened, remarks) = envelope::open(status, body, peer, &of_error);
+    Reading { outcome: opened.and_then(|success| of_success(&success, id, peer)), remarks }
+}
+
+fn of_success(success: &Success, id: &DocumentId, peer: &str) -> Result<Answer, Failure> {
+    let document = match success.rows.as_slice() {
         [] => None,
         [row] => Some(of_row(row, id, peer)?),
-        _ => return Err(not_what_was_asked(peer, "it sent more than one row for one key")),
+        _ => return Err(Failure::not_what_was_asked(peer, "it sent more than one row for one key")),
     };
-    let warnings = envelope.warnings.unwrap_or_default().iter().filter_map(Notice::code).collect();
-    Ok(Answer { document, warnings })
+    Ok(Answer { document, warnings: success.warnings.clone() })
 }
 
-/// What an answer means that is longer than any answer with a document in it. `beginning` is what was read of it.
-#[must_use]
-pub fn overlong(status: u16, beginning: &[u8], peer: &str) -> BucketError {
-    if status == 200 && beginning.trim_ascii_start().starts_with(b"{") {
-        return BucketError::InvalidDocument(InvalidDocument::TooLarge);
-    }
-    meaning::of_status(status, peer)
-}
-
-/// Of several errors the first that a repetition would not mend says most; the official SDKs choose the same way.
-fn of_errors(status: u16, errors: &[Notice], peer: &str, target: &Target) -> BucketError {
-    let telling = errors.iter().find(|error| !error.says_retry()).or(errors.first());
-    match telling.and_then(Notice::code) {
-        Some(code) => meaning::of_code(code, peer, target),
-        None if status == 200 => {
-            BucketError::Unavailable { reason: format!("{peer} answered with an error that has no number") }
-        }
-        None => meaning::of_status(status, peer),
-    }
-}
-
-fn of_row(row: &RawValue, id: &DocumentId, peer: &str) -> Result<Document, BucketError> {
-    let row: Row =
-        serde_json::from_str(row.get()).map_err(|_| not_what_was_asked(peer, "its row has no document in it"))?;
+fn of_row(row: &RawValue, id: &DocumentId, peer: &str) -> Result<Document, Failure> {
+    let row: Row = serde_json::from_str(row.get())
+        .map_err(|_| Failure::not_what_was_asked(peer, "its row has no document in it"))?;
     if let Some(found) = text(row.id)
         && found != id.as_str()
     {
-        return Err(not_what_was_asked(peer, "its row has another id than the one that was asked for"));
+        return Err(Failure::not_what_was_asked(peer, "its row has another id than the one that was asked for"));
     }
     if text(row.kind).as_deref() == Some("base64") {
-        return Err(BucketError::InvalidDocument(InvalidDocument::NotStoredAsJson));
+        return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::NotStoredAsJson)));
     }
     let bytes = row.doc.get().as_bytes();
     if bytes.len() > MAX_DOCUMENT_BYTES {
-        return Err(BucketError::InvalidDocument(InvalidDocument::TooLarge));
+        return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
     }
     Ok(Document::new(bytes.to_vec(), row.cas.and_then(cas)))
-}
-
-/// Answers mixed up by something in between would show one user's profile to another. That is no matter of waiting:
-/// somebody has to find it, so it is a misconfiguration and not an outage.
-fn not_what_was_asked(peer: &str, what: &str) -> BucketError {
-    BucketError::Misconfigured {
-        reason: format!(
-            "{peer} did not answer what it was asked: {what}; look for a proxy or a cache between it and this program"
-        ),
-    }
 }
 
 fn text(value: Option<&RawValue>) -> Option<String> {
@@ -172,13 +79,20 @@ fn cas(value: &RawValue) -> Option<Cas> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::bucket::couchbase::statement::Keyspace;
+    use crate::bucket::couchbase::keyspace::Keyspace;
+    use crate::bucket::couchbase::way::Remarks;
     use crate::model::Username;
 
-    fn answer(status: u16, body: &str) -> Result<Answer, BucketError> {
+    fn reading(status: u16, body: &str) -> Reading {
         let target = Target { keyspace: Keyspace::new("b", "_default", "_default").unwrap(), username: None };
         read(status, body.as_bytes(), &DocumentId::of(&Username::parse("a").unwrap()), "the peer", &target)
+    }
+
+    fn answer(status: u16, body: &str) -> Result<Answer, BucketError> {
+        reading(status, body).outcome.map_err(|failure| failure.error)
     }
 
     fn row(row: &str) -> Result<Answer, BucketError> {
@@ -193,7 +107,7 @@ mod tests {
             Err(BucketError::Unavailable { .. }) => "unavailable",
             Err(BucketError::Timeout { .. }) => "timeout",
             Err(BucketError::InvalidDocument(_)) => "invalid-document",
-            Err(BucketError::Busy { .. }) => "busy",
+            Err(BucketError::Busy { .. } | BucketError::UnusableId { .. }) => "neither",
         }
     }
 
@@ -256,6 +170,7 @@ mod tests {
             (200, r#"{"results":[],"status":"stopped"}"#, "unavailable"),
             (200, r#"{"results":[],"status":"timeout"}"#, "timeout"),
             (200, r#"{"results":[],"errors":[{"code":5000,"msg":""}],"status":"success"}"#, "unavailable"),
+            (200, r#"{"results":[],"errors":[{"code":1080,"retry":true}],"status":"timeout"}"#, "timeout"),
             (200, r#"{"results":[],"errors":[{"msg":""}],"status":"fatal"}"#, "unavailable"),
             (401, r#"{"errors":[{"msg":""}],"status":"fatal"}"#, "misconfigured"),
             (503, r#"{"results":[],"status":"success"}"#, "unavailable"),
@@ -271,6 +186,29 @@ mod tests {
     }
 
     #[test]
+    fn what_the_service_says_of_its_work_is_remarked_and_never_spoils_a_read() {
+        let ms = |number| Some(Duration::from_millis(number));
+        for (metrics, elapsed, execution) in [
+            (r#"{"elapsedTime":"3ms","executionTime":"2ms","resultCount":1}"#, ms(3), ms(2)),
+            (r#"{"executionTime":"1m0.5s"}"#, None, ms(60_500)),
+            (r#"{"elapsedTime":"soon","executionTime":"-1ms"}"#, None, None),
+            (r#"{"elapsedTime":3}"#, None, None),
+            ("{}", None, None),
+            ("null", None, None),
+            ("7", None, None),
+        ] {
+            let body = format!(r#"{{"results":[],"status":"success","metrics":{metrics}}}"#);
+            let Reading { outcome, remarks } = reading(200, &body);
+            assert!(outcome.is_ok_and(|answer| answer.document.is_none()), "{metrics}");
+            assert_eq!(remarks, Remarks { code: None, elapsed, execution }, "{metrics}");
+        }
+        let errors = r#"{"errors":[{"code":12008,"retry":true},{"code":5000}],"metrics":{"elapsedTime":"1s"}}"#;
+        let expected = Remarks { code: Some("5000".to_owned()), elapsed: ms(1000), execution: None };
+        assert_eq!(reading(200, errors).remarks, expected);
+        assert_eq!(reading(503, "").remarks, Remarks::default());
+    }
+
+    #[test]
     fn of_several_errors_the_first_that_repetition_would_not_mend_decides() {
         for (errors, expected) in [
             (r#"{"code":12008,"retry":true},{"code":12003}"#, "misconfigured"),
@@ -279,16 +217,6 @@ mod tests {
         ] {
             assert_eq!(kind(&answer(200, &format!(r#"{{"errors":[{errors}],"status":"fatal"}}"#))), expected);
         }
-    }
-
-    #[test]
-    fn what_is_too_long_is_a_document_only_if_it_begins_like_an_answer() {
-        assert_eq!(
-            overlong(200, b"\n{\"requestID\"", "the peer"),
-            BucketError::InvalidDocument(InvalidDocument::TooLarge)
-        );
-        assert!(matches!(overlong(200, b"<html>", "the peer"), BucketError::Misconfigured { .. }));
-        assert!(matches!(overlong(503, b"{", "the peer"), BucketError::Unavailable { .. }));
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! Invariant: pure. A sentence is ours and names the number; the server's own message never gets into it, because it
 //! may hold values of documents.
 
-use super::statement::{Keyspace, quoted};
 use crate::bucket::BucketError;
+use crate::bucket::couchbase::failure::{Failure, Remedy};
+use crate::bucket::couchbase::keyspace::{Keyspace, quoted};
 use crate::model::InvalidDocument;
 
 /// What the sentences speak of: the keyspace that is read, and by whom.
@@ -18,10 +19,19 @@ pub struct Target {
 }
 
 impl Target {
-    /// The statement by which an administrator gives us the one right that we need.
-    fn grant(&self) -> String {
+    /// The statement by which an administrator gives us rights: `query_select` is all that reading needs.
+    #[must_use]
+    pub fn grant(&self, roles: &str) -> String {
         let user = self.username.as_deref().map_or_else(|| "USERNAME".to_owned(), quoted);
-        format!("GRANT query_select ON {} TO {user};", self.keyspace)
+        format!("GRANT {roles} ON {} TO {user};", self.keyspace)
+    }
+
+    /// Who asks, in words.
+    #[must_use]
+    pub fn who(&self) -> &str {
+        self.username
+            .as_deref()
+            .unwrap_or("the one of the client certificate; without one nobody, since [couchbase] username is not set")
     }
 }
 
@@ -38,16 +48,33 @@ pub enum Meaning {
     TooLarge,
 }
 
-/// The error that a code stands for, with what is to be done about it. `peer` is who answered, in words.
+/// The failure that a code stands for, with what is to be done about it. `peer` is who answered, in words;
+/// `retry` is the error's own member of that name.
 #[must_use]
-pub fn of_code(code: i64, peer: &str, target: &Target) -> BucketError {
+pub fn of_code(code: i64, retry: Option<bool>, peer: &str, target: &Target) -> Failure {
     let (meaning, sentence) = row(code, target);
     let reason = format!("{peer} answered with error {code}: {sentence}");
-    match meaning {
+    let error = match meaning {
         Meaning::Misconfigured => BucketError::Misconfigured { reason },
         Meaning::Unavailable => BucketError::Unavailable { reason },
         Meaning::Timeout => BucketError::Timeout { reason },
         Meaning::TooLarge => BucketError::InvalidDocument(InvalidDocument::TooLarge),
+    };
+    Failure { error, remedy: remedy(code, meaning, retry) }
+}
+
+/// What the SDKs do about a code, as far as a read by key can meet it.
+fn remedy(code: i64, meaning: Meaning, retry: Option<bool>) -> Remedy {
+    match code {
+        // The time limit is that of one attempt, where there is another node.
+        1080 | 1180..=1182 => Remedy::AnotherNode,
+        1191 | 1192 | 1195..=1202 => Remedy::Later,
+        // Before 7.6 the engine says 13014 for a wrong password too, and sometimes 10000.
+        2120 | 10_000 | 13_014 => Remedy::NewLogin,
+        _ if retry == Some(false) => Remedy::None,
+        12_000..=12_999 | 14_000..=14_999 if meaning == Meaning::Unavailable => Remedy::Later,
+        _ if retry == Some(true) => Remedy::Later,
+        _ => Remedy::None,
     }
 }
 
@@ -101,12 +128,12 @@ fn row_of_thousand(code: i64, target: &Target) -> (Meaning, String) {
 }
 
 fn no_right(target: &Target) -> String {
-    let who = target.username.as_deref().unwrap_or("nobody, since [couchbase] username is not set");
     format!(
-        "the user ({who}) may not read {}; an administrator can run: {} (on servers before 7.6 a wrong password looks \
+        "the user ({}) may not read {}; an administrator can run: {} (on servers before 7.6 a wrong password looks \
          the same)",
+        target.who(),
         target.keyspace,
-        target.grant()
+        target.grant("query_select")
     )
 }
 
@@ -131,32 +158,10 @@ pub fn of_warning(code: i64) -> &'static str {
     }
 }
 
-/// The error that an HTTP status stands for where the body brings no code.
-#[must_use]
-pub fn of_status(status: u16, peer: &str) -> BucketError {
-    let reason = |sentence: &str| format!("{peer} answered with HTTP status {status}{sentence}");
-    match status {
-        429 => BucketError::Unavailable { reason: reason(": too many requests") },
-        502 | 503 => BucketError::Unavailable { reason: reason(": it, or what stands before it, is not ready") },
-        504 => BucketError::Timeout { reason: reason(": something before it gave up waiting") },
-        401 => BucketError::Misconfigured {
-            reason: reason("; set [couchbase] username and password_file to a user that it knows"),
-        },
-        403 => BucketError::Misconfigured {
-            reason: reason("; the user of [couchbase] username needs the role query_select on the bucket"),
-        },
-        _ => BucketError::Misconfigured {
-            reason: reason(
-                " and not as Couchbase does; check the hosts and ports of [couchbase] connection_string, and what \
-                 stands between",
-            ),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bucket::couchbase::rows;
 
     fn target() -> Target {
         Target { keyspace: Keyspace::new("b", "s", "c").unwrap(), username: Some("reader".to_owned()) }
@@ -187,6 +192,27 @@ mod tests {
         }
     }
 
+    #[derive(serde::Deserialize)]
+    struct CodeRow {
+        code: i64,
+        retry: Option<bool>,
+        meaning: String,
+        remedy: String,
+    }
+
+    /// The table that the tests over sockets use too, here with what may help (facts of the SDKs, by error code).
+    #[test]
+    fn every_code_has_the_remedy_of_the_sdks() {
+        let table = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/couchbase-codes.json"));
+        let rows: Vec<CodeRow> = serde_json::from_str(table).unwrap();
+        assert!(rows.len() > 70);
+        for CodeRow { code, retry, meaning: expected, remedy } in rows {
+            let failure = of_code(code, retry, "the peer", &target());
+            assert_eq!(rows::remedy(failure.remedy), remedy, "{code} {retry:?}");
+            assert_eq!(rows::meaning(&Err(failure)), expected, "{code} {retry:?}");
+        }
+    }
+
     #[test]
     fn a_reason_names_the_code_and_what_to_change() {
         for (code, parts) in [
@@ -197,7 +223,7 @@ mod tests {
             (12_020, ["12020", "`b`.`s`.`c`"]),
             (3000, ["3000", "_default"]),
         ] {
-            let BucketError::Misconfigured { reason } = of_code(code, "the peer", &target()) else {
+            let BucketError::Misconfigured { reason } = of_code(code, None, "the peer", &target()).error else {
                 panic!("{code} is not a misconfiguration");
             };
             for part in parts {

@@ -1,0 +1,123 @@
+//! What was answered: from the Data API's answer to a document, to none, or to an error.
+//!
+//! Invariant: pure, and strict about absence: only HTTP 404 with the code `DocumentNotFound` says that there is no
+//! document. With HTTP 200 the body is the document itself, so no word in it can make an error of it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+use super::meaning;
+use crate::bucket::couchbase::failure::{Failure, Remedy};
+use crate::bucket::couchbase::query::meaning::Target;
+use crate::bucket::couchbase::status;
+use crate::bucket::couchbase::transport::{Extent, Reply};
+use crate::bucket::couchbase::way::Answer;
+use crate::bucket::{BucketError, Cas, Document};
+use crate::model::{DocumentId, InvalidDocument};
+
+/// The one code that is no error for us.
+const NO_DOCUMENT: &str = "DocumentNotFound";
+
+/// The members of an error that we read. Its message is not among them.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    code: Option<&'a RawValue>,
+    /// What the error is about, as a path; not in all versions.
+    #[serde(borrow)]
+    resource: Option<&'a RawValue>,
+}
+
+/// Reads an answer. `peer` is who answered, in words for a reason.
+///
+/// # Errors
+/// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
+pub fn read(reply: &Reply, id: &DocumentId, peer: &str, target: &Target) -> Result<Answer, Failure> {
+    let document = match (reply.status, reply.extent) {
+        (200, Extent::Whole) => Some(of_body(reply, peer)?),
+        (200, Extent::OverLimit) => {
+            return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
+        }
+        (status, Extent::Whole) => of_error(status, &reply.body, id, peer, target)?,
+        (status, Extent::OverLimit) => return Err(of_status(status, peer, target)),
+    };
+    Ok(Answer { document, warnings: Vec::new() })
+}
+
+/// The bytes are judged by whoever reads the document, whatever `Content-Type` says of them: that comes from flags
+/// which a writer may have left at zero.
+fn of_body(reply: &Reply, peer: &str) -> Result<Document, Failure> {
+    // Every document has an entity tag. Without one a page of something in between is more likely than a broken document.
+    if reply.etag.is_none() && serde_json::from_slice::<IgnoredAny>(&reply.body).is_err() {
+        return Err(status::failure(200, peer));
+    }
+    Ok(Document::new(reply.body.to_vec(), reply.etag.as_deref().and_then(cas)))
+}
+
+/// An entity tag is the CAS in hexadecimal digits, without quotes; one that something in between has changed is none.
+fn cas(tag: &str) -> Option<Cas> {
+    let are_digits = tag.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if are_digits { u64::from_str_radix(tag, 16).ok().map(Cas) } else { None }
+}
+
+/// `Ok`: there is no document.
+fn of_error(
+    status: u16,
+    body: &[u8],
+    id: &DocumentId,
+    peer: &str,
+    target: &Target,
+) -> Result<Option<Document>, Failure> {
+    let body = body.trim_ascii();
+    // Errors are declared as JSON or as plain text, as it happens, so the body says what it is.
+    if !body.starts_with(b"{") {
+        return Err(of_status(status, peer, target));
+    }
+    let Envelope { code, resource } =
+        serde_json::from_slice(body).map_err(|error| match status::unreadable(status, &error, body, peer) {
+            cut if cut == Failure::cut_short(peer) => cut,
+            _ => of_status(status, peer, target),
+        })?;
+    let Some(code) = string(code) else { return Err(of_status(status, peer, target)) };
+    if code == NO_DOCUMENT && status == 404 {
+        return if string(resource).is_some_and(|resource| is_half_decoded(&resource, id)) {
+            Err(Failure::not_what_was_asked(
+                peer,
+                "it looked for a name in which % was still encoded, so something decodes names once too seldom",
+            ))
+        } else {
+            Ok(None)
+        };
+    }
+    Err(meaning::of_code(&code, status, peer, target).unwrap_or_else(|| of_status(status, peer, target)))
+}
+
+/// True if a gateway decoded our path once and not twice: then it looked for another document than the one that was
+/// meant, and that it found none says nothing about ours.
+fn is_half_decoded(resource: &str, id: &DocumentId) -> bool {
+    id.as_str().contains('%') && resource.ends_with(&id.as_str().replace('%', "%25"))
+}
+
+fn string(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    serde_json::from_str(value?.get()).ok()
+}
+
+/// What an HTTP status means without a code that is known.
+fn of_status(status: u16, peer: &str, target: &Target) -> Failure {
+    let reason = |sentence: &str| format!("{peer} answered with HTTP status {status}: {sentence}");
+    match status {
+        403 => Failure::lasting(BucketError::Misconfigured { reason: reason(&meaning::forbidden(target)) }),
+        499 => Failure::of_node(BucketError::Unavailable {
+            reason: reason("something between us and it gave our request up"),
+        }),
+        500 => Failure::of_node(BucketError::Unavailable { reason: reason("it failed by itself") }),
+        503 => Failure::of_node(BucketError::Unavailable { reason: reason("it is not ready") }).with(Remedy::Later),
+        status => status::failure(status, peer),
+    }
+}
+
+#[cfg(test)]
+mod tests;

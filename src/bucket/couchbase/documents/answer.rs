@@ -1,0 +1,159 @@
+//! What was answered: from the bytes of the document endpoint's answer to a document, to none, or to an error.
+//!
+//! Invariant: pure, and strict about absence: only HTTP 404 without a body says that there is no document. Any other
+//! 404 is about the bucket, the collection or the address.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::text::unescaped;
+use crate::bucket::couchbase::failure::{Failure, Remedy};
+use crate::bucket::couchbase::query::meaning::Target;
+use crate::bucket::couchbase::way::Answer;
+use crate::bucket::couchbase::{role, status};
+use crate::bucket::{BucketError, Cas, Document};
+use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
+
+/// What the manager says of a bucket that is not there.
+const NO_BUCKET: &[u8] = b"Requested resource not found.";
+
+/// What it says of a path that it does not know.
+const NO_PATH: &[u8] = b"Object Not Found";
+
+/// The members that we read. Others, such as `xattrs`, may come and go with versions.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    meta: Meta<'a>,
+    /// From 5.5 on the text of the document as a string, before that the document itself.
+    #[serde(borrow, default, deserialize_with = "present")]
+    json: Option<&'a RawValue>,
+    /// The bytes of what is not JSON.
+    #[serde(borrow, default, deserialize_with = "present")]
+    base64: Option<&'a RawValue>,
+}
+
+/// Nothing in it may spoil a read by its type.
+#[derive(Deserialize)]
+struct Meta<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    rev: Option<&'a RawValue>,
+    /// Why it is not JSON.
+    #[serde(borrow)]
+    att_reason: Option<&'a RawValue>,
+    #[serde(borrow)]
+    deleted: Option<&'a RawValue>,
+}
+
+/// What an error of the manager has in its JSON. Its words are not read.
+#[derive(Deserialize)]
+struct Refusal<'a> {
+    #[serde(borrow, rename = "passwordExpired")]
+    password_expired: Option<&'a RawValue>,
+}
+
+/// A member that is there, be it `null`: a document may be.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// Reads an answer that came whole. `peer` is who answered, in words for a reason.
+///
+/// # Errors
+/// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
+pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Result<Answer, Failure> {
+    let document = match status {
+        200 => of_envelope(body, id, peer)?,
+        404 if body.is_empty() => None,
+        _ => return Err(of_error(status, body, peer, target)),
+    };
+    Ok(Answer { document, warnings: Vec::new() })
+}
+
+fn of_envelope(body: &[u8], id: &DocumentId, peer: &str) -> Result<Option<Document>, Failure> {
+    let Envelope { meta, json, base64 } =
+        serde_json::from_slice(body).map_err(|error| status::unreadable(200, &error, body, peer))?;
+    if let Some(found) = string(meta.id)
+        && found != id.as_str()
+    {
+        return Err(Failure::not_what_was_asked(peer, "its document has another id than the one that was asked for"));
+    }
+    // What was deleted may be shown for a while, and is no document any more.
+    if meta.deleted.is_some_and(|deleted| deleted.get() == "true") {
+        return Ok(None);
+    }
+    if base64.is_some() || meta.att_reason.is_some() {
+        return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::NotStoredAsJson)));
+    }
+    let json = json.ok_or_else(|| status::failure(200, peer))?.get();
+    let mut text = if json.starts_with('"') {
+        unescaped(json).ok_or_else(|| status::failure(200, peer))?
+    } else {
+        json.as_bytes().to_vec().into()
+    };
+    if text.len() > MAX_DOCUMENT_BYTES {
+        return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
+    }
+    Ok(Some(Document::new(std::mem::take(&mut *text), meta.rev.and_then(cas))))
+}
+
+/// The CAS, out of `<number>-<16 digits of CAS><8 of expiry><8 of flags>`.
+fn cas(rev: &RawValue) -> Option<Cas> {
+    let rev = string(Some(rev))?;
+    let digits = rev.split_once('-')?.1.get(..16)?;
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if are_digits { u64::from_str_radix(digits, 16).ok().map(Cas) } else { None }
+}
+
+fn string(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
+    serde_json::from_str(value?.get()).ok()
+}
+
+/// What is said with any status but 200 and 404 without a body.
+fn of_error(status: u16, body: &[u8], peer: &str, target: &Target) -> Failure {
+    let reason = |sentence: &str| format!("{peer} answered with HTTP status {status}: {sentence}");
+    let misconfigured = |sentence: &str| Failure::lasting(BucketError::Misconfigured { reason: reason(sentence) });
+    let unavailable = |sentence: &str, remedy: Remedy| {
+        Failure::lasting(BucketError::Unavailable { reason: reason(sentence) }).with(remedy)
+    };
+    let text = body.trim_ascii();
+    match (status, text) {
+        (404, NO_BUCKET) => return misconfigured(&role::is_missing("bucket", target)),
+        (404, NO_PATH) => {
+            return misconfigured(
+                "it has no such address; servers older than 7.0 know no scopes and collections, so leave [couchbase] \
+                 scope and collection at _default there, and else set [couchbase] api = \"query\"",
+            );
+        }
+        // A crash of its own is told in a list.
+        (500, [b'[', ..]) => return unavailable("it failed by itself; its own log says more", Remedy::AnotherNode),
+        (400 | 403 | 404 | 500 | 503, [b'{', ..]) => {}
+        _ => return status::failure(status, peer),
+    }
+    let Refusal { password_expired } = match serde_json::from_slice(text) {
+        Ok(refusal) => refusal,
+        Err(error) => return status::unreadable(status, &error, text, peer),
+    };
+    match status {
+        404 => misconfigured(&role::is_missing("scope or collection", target)),
+        403 if password_expired.is_some_and(|flag| flag.get() == "true") => misconfigured(
+            "the password of our user has expired; an administrator has to set a new one, and [couchbase] \
+             password_file has to hold it",
+        )
+        .with(Remedy::NewLogin),
+        403 => misconfigured(&role::may_not_read(target)),
+        500 => unavailable("it could not read from the data service; its own log says more", Remedy::AnotherNode),
+        503 => unavailable("it could not read from the data service for now", Remedy::Later),
+        _ => misconfigured(
+            "it does not take our request; check that nothing in between changes requests, or set [couchbase] api = \
+             \"query\"",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+use crate::bucket::couchbase::keyspace::Keyspace;
+use crate::bucket::couchbase::rows::{check, meaning};
+use crate::model::Username;
+
+fn target() -> Target {
+    Target { keyspace: Keyspace::new("bucket_name", "_default", "_default").unwrap(), username: Some("reader".into()) }
+}
+
+fn answer(status: u16, body: &str) -> Result<Answer, Failure> {
+    read(status, body.as_bytes(), &DocumentId::of(&Username::parse("johndoe").unwrap()), "the peer", &target())
+}
+
+/// A whole answer with these members beside `meta`.
+fn envelope(meta: &str, members: &str) -> Result<Answer, Failure> {
+    answer(200, &format!(r#"{{"meta":{{"id":"userprofile::johndoe"{meta}}}{members}}}"#))
+}
+
+#[test]
+fn every_answer_of_the_facts_has_its_row_and_its_remedy() {
+    let table = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/couchbase-documents.json"));
+    check(table, |reply| {
+        let id = DocumentId::of(&Username::parse("johndoe").unwrap());
+        read(reply.status, &reply.body, &id, "the peer", &target())
+    });
+}
+
+#[test]
+fn the_document_is_what_was_stored_byte_by_byte() {
+    let text = "{\"b\":1.50 , \"a\":123456789012345678901234567890,\n\"c\":\"\\u00e9\\/\\\\\",\"d\":\"é😀\"}\n";
+    let encoded = serde_json::to_string(text).unwrap();
+    let mochi = encoded.replace('é', "\\u00e9").replace('😀', "\\ud83d\\ude00").replace('/', "\\/");
+    for literal in [encoded, mochi] {
+        let answer = envelope("", &format!(r#","json":{literal},"xattrs":{{"_sync":{{"a":[{{}}]}}}}"#)).unwrap();
+        assert_eq!(answer.document.unwrap().text(), text.as_bytes());
+    }
+}
+
+#[test]
+fn before_5_5_the_document_stands_there_itself() {
+    for text in [r#"{"a" : 1.50}"#, "[1, 2]", "null", "0", "false"] {
+        let answer = envelope("", &format!(r#","json":{text}"#)).unwrap();
+        assert_eq!(answer.document.unwrap().text(), text.as_bytes());
+    }
+}
+
+#[test]
+fn the_cas_is_in_the_revision_and_never_spoils_a_read() {
+    for (rev, expected) in [
+        (r#""12-18086a5f2b3c0000000000000000000002000006""#, Some(0x1808_6a5f_2b3c_0000)),
+        (r#""1-ffffffffffffffff0000000000000000""#, Some(u64::MAX)),
+        (r#""1-0000000000000000""#, Some(0)),
+        (r#""1-18086a5f2b3c000""#, None),
+        (r#""1-+8086a5f2b3c00000000000000000000""#, None),
+        (r#""1-ééééééééééééééééé""#, None),
+        (r#""1""#, None),
+        (r#""""#, None),
+        ("7", None),
+        ("null", None),
+        ("{}", None),
+    ] {
+        let answer = envelope(&format!(r#","rev":{rev}"#), r#","json":"{}""#).unwrap();
+        assert_eq!(answer.document.unwrap().cas(), expected.map(Cas), "{rev}");
+    }
+    assert_eq!(envelope("", r#","json":"{}""#).unwrap().document.unwrap().cas(), None);
+}
+
+#[test]
+fn what_stands_beside_the_document_decides_what_it_is() {
+    for (meta, members, expected) in [
+        ("", r#","json":"{}""#, "document"),
+        ("", r#","json":"\"a text\"""#, "document"),
+        (r#","deleted":false"#, r#","json":"{}""#, "document"),
+        (r#","deleted":true"#, r#","json":"{}""#, "not-found"),
+        ("", r#","base64":"AAEC""#, "invalid-document"),
+        ("", r#","base64":null"#, "invalid-document"),
+        (r#","att_reason":"invalid_json""#, r#","json":"{}""#, "invalid-document"),
+        (r#","att_reason":"invalid_json""#, r#","base64":"AAEC""#, "invalid-document"),
+        ("", "", "misconfigured"),
+        ("", r#","json":"\ud800""#, "misconfigured"),
+        ("", r#","json":"{}","json":"{}""#, "misconfigured"),
+        ("", r#","json":"{"#, "unavailable"),
+    ] {
+        assert_eq!(meaning(&envelope(meta, members)), expected, "{meta} {members}");
+    }
+    for (id, expected) in [
+        (r#""userprofile::johndoe""#, "document"),
+        (r#""userprofile\u003a:johndoe""#, "document"),
+        ("[117,115]", "document"),
+        ("null", "document"),
+        (r#""userprofile::johnDoe""#, "misconfigured"),
+    ] {
+        let outcome = answer(200, &format!(r#"{{"meta":{{"id":{id}}},"json":"{{}}"}}"#));
+        assert_eq!(meaning(&outcome), expected, "{id}");
+    }
+}
+
+#[test]
+fn a_document_over_the_limit_is_too_large_however_little_it_was_escaped() {
+    let of_bytes = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
+    for (bytes, expected) in [(MAX_DOCUMENT_BYTES, "document"), (MAX_DOCUMENT_BYTES + 1, "invalid-document")] {
+        let text = serde_json::to_string(&of_bytes(bytes)).unwrap();
+        assert_eq!(meaning(&envelope("", &format!(r#","json":{text}"#))), expected, "{bytes}");
+    }
+}
+
+#[test]
+fn deep_documents_do_not_overflow_anything() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(meaning(&envelope("", &format!(r#","json":{deep},"xattrs":{deep}"#))), "document");
+}

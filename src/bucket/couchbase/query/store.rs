@@ -1,0 +1,263 @@
+//! Many documents stored by one statement: `UPSERT … VALUES`, with each id and each document as a named argument.
+//!
+//! Invariant: pure; the text of the statement comes from the settings and the number of documents alone. A document is
+//! sent as the JSON that it is; the engine stores what it parsed, so that the order of members, white space and
+//! numbers beyond 64 bits may come back in another form.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::Serializer;
+use serde::ser::SerializeMap;
+use serde_json::value::RawValue;
+
+use super::envelope::{self, Notice, Success};
+use super::meaning::{self, Target};
+use super::statement::{is_context_id, server_timeout};
+use crate::bucket::couchbase::failure::{Failure, Remedy};
+use crate::bucket::couchbase::keyspace::Keyspace;
+use crate::bucket::couchbase::status;
+use crate::bucket::couchbase::transport::{Extent, Reply};
+use crate::bucket::{BucketError, NewDocument};
+use crate::model::InvalidDocument;
+
+/// The documents of one request have this many bytes at most, unless one alone has more. The service takes 64 MiB, but
+/// it holds a request several times over while it works on it, within the memory that its requests share; and a
+/// request that fails is sent again, so it should not be much.
+const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+
+/// And there are this many of them at most: the service plans each as an expression of its own.
+const MAX_REQUEST_DOCUMENTS: usize = 256;
+
+/// What a document needs in a request besides its text and its id, in bytes: names of arguments, and its place in the
+/// statement.
+const BYTES_AROUND_DOCUMENT: usize = 64;
+
+/// What a request needs besides its documents, in bytes: the statement's beginning, and the other parameters.
+const BYTES_AROUND_REQUEST: usize = 1024;
+
+/// How many of these documents belong in one request.
+pub fn fitting(documents: &[NewDocument]) -> usize {
+    let mut bytes = 0;
+    let fitting = documents.iter().take(MAX_REQUEST_DOCUMENTS).take_while(|document| {
+        bytes += document.text.len();
+        bytes <= MAX_REQUEST_BYTES
+    });
+    fitting.count().max(1)
+}
+
+/// The body of the request that stores these documents, with `left` until the deadline.
+///
+/// # Errors
+/// [`InvalidDocument::NotJson`] for a text that is not JSON.
+pub fn request(
+    keyspace: &Keyspace,
+    documents: &[NewDocument],
+    left: Duration,
+    context_id: Option<&str>,
+) -> Result<Vec<u8>, InvalidDocument> {
+    let values = documents.iter().map(|document| json(&document.text)).collect::<Result<Vec<_>, _>>()?;
+    // All of it at once: a buffer that grows would leave pieces of documents behind in memory. In an id at most each
+    // letter is escaped by one more, since control characters cannot be in it.
+    let room = documents
+        .iter()
+        .map(|document| document.text.len() + 2 * document.id.as_str().len() + BYTES_AROUND_DOCUMENT)
+        .sum::<usize>();
+    let mut body = Vec::with_capacity(room + BYTES_AROUND_REQUEST);
+    // Into memory: there is nothing that serde_json can fail on.
+    let _ = write_request(&mut body, keyspace, documents, &values, left, context_id);
+    Ok(body)
+}
+
+fn json(text: &str) -> Result<&RawValue, InvalidDocument> {
+    serde_json::from_str(text).map_err(|error| InvalidDocument::NotJson { line: error.line(), column: error.column() })
+}
+
+fn write_request(
+    body: &mut Vec<u8>,
+    keyspace: &Keyspace,
+    documents: &[NewDocument],
+    values: &[&RawValue],
+    left: Duration,
+    context_id: Option<&str>,
+) -> serde_json::Result<()> {
+    let mut serializer = serde_json::Serializer::new(body);
+    let mut members = serializer.serialize_map(None)?;
+    members.serialize_entry("statement", &upsert(keyspace, documents.len()))?;
+    for (place, (document, value)) in documents.iter().zip(values).enumerate() {
+        members.serialize_entry(&format!("$k{place}"), document.id.as_str())?;
+        members.serialize_entry(&format!("$v{place}"), value)?;
+    }
+    members.serialize_entry("readonly", &false)?;
+    members.serialize_entry("timeout", &server_timeout(left))?;
+    if let Some(context_id) = context_id.filter(|id| is_context_id(id)) {
+        members.serialize_entry("client_context_id", context_id)?;
+    }
+    members.serialize_entry("pretty", &false)?;
+    // They say how many documents were stored.
+    members.serialize_entry("metrics", &true)?;
+    members.serialize_entry("signature", &false)?;
+    SerializeMap::end(members)
+}
+
+fn upsert(keyspace: &Keyspace, documents: usize) -> String {
+    let mut statement = format!("UPSERT INTO {keyspace} (KEY, VALUE) VALUES ");
+    for place in 0..documents {
+        let comma = if place == 0 { "" } else { ", " };
+        // Into a string: it cannot fail.
+        let _ = write!(statement, "{comma}($k{place}, $v{place})");
+    }
+    statement
+}
+
+/// Reads the reply to it: only a whole success that counts every document is one.
+///
+/// # Errors
+/// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
+pub fn read(reply: &Reply, documents: usize, peer: &str, target: &Target) -> Result<(), Failure> {
+    if reply.extent == Extent::OverLimit {
+        return Err(status::failure(reply.status, peer));
+    }
+    let of_error = |code, error: &Notice| of_error(code, error, peer, target);
+    let Success { mutations, .. } = envelope::open(reply.status, &reply.body, peer, &of_error).0?;
+    match mutations {
+        Some(count) if usize::try_from(count) != Ok(documents) => {
+            let reason = format!("{peer} stored {count} of {documents} documents and named no error");
+            Err(Failure { error: BucketError::Unavailable { reason }, remedy: Remedy::Later })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What an error means that a write can meet, where that is something else than for a read.
+fn of_error(code: i64, error: &Notice, peer: &str, target: &Target) -> Failure {
+    let general = meaning::of_code(code, error.retry(), peer, target);
+    let reason = |sentence: &str| format!("{peer} answered with error {code}: {sentence}");
+    let error = match code {
+        1000 => BucketError::Misconfigured {
+            reason: reason("it takes no writes: the service, or something between us and it, is set to read only"),
+        },
+        1080 => BucketError::Timeout {
+            reason: reason("it stopped at the time limit of the request ([bucket] n1ql_timeout)"),
+        },
+        1193 | 1194 => BucketError::Misconfigured {
+            reason: reason("the documents are too large for it; raise the limits that an administrator has set for it"),
+        },
+        10_000..=10_999 | 13_000..=13_999 => BucketError::Misconfigured {
+            reason: reason(&format!(
+                "the user ({}) may not write to {}; an administrator can run: {} (on servers before 7.6 a wrong \
+                 password looks the same)",
+                target.who(),
+                target.keyspace,
+                target.grant("query_insert, query_update")
+            )),
+        },
+        12_009 => BucketError::Unavailable { reason: reason("the data service did not store all of the documents") },
+        _ => return general,
+    };
+    Failure { error, ..general }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::model::{DocumentId, MAX_USERNAME_BYTES, Username};
+
+    fn document(name: &str, text: &str) -> NewDocument {
+        NewDocument { id: DocumentId::of(&Username::parse(name).unwrap()), text: Zeroizing::new(text.to_owned()) }
+    }
+
+    fn target() -> Target {
+        Target { keyspace: Keyspace::new("b", "s", "c").unwrap(), username: Some("writer".to_owned()) }
+    }
+
+    fn outcome(status: u16, body: &str) -> Result<(), Failure> {
+        let body = Zeroizing::new(body.as_bytes().to_vec());
+        read(&Reply { status, etag: None, body, extent: Extent::Whole }, 2, "the peer", &target())
+    }
+
+    #[test]
+    fn ids_and_documents_are_arguments_and_the_documents_are_sent_as_they_are() {
+        let documents = [document("a\"\\", " {\"n\":1.50,\n\"x\":\"\\u00e9\"}\r"), document("b", "{}")];
+        let body = request(&target().keyspace, &documents, Duration::from_secs(30), Some("r-1")).unwrap();
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            concat!(
+                r#"{"statement":"UPSERT INTO `b`.`s`.`c` (KEY, VALUE) VALUES ($k0, $v0), ($k1, $v1)","#,
+                r#""$k0":"userprofile::a\"\\","$v0":{"n":1.50,"#,
+                "\n\"x\":\"\\u00e9\"},",
+                r#""$k1":"userprofile::b","$v1":{},"#,
+                r#""readonly":false,"timeout":"29900ms","client_context_id":"r-1","pretty":false,"metrics":true,"signature":false}"#,
+            )
+        );
+        assert!(request(&target().keyspace, &[document("a", "{")], Duration::ZERO, None).is_err());
+    }
+
+    #[test]
+    fn a_request_never_outgrows_the_memory_that_was_taken_for_it() {
+        let worst: String = "\"".repeat(MAX_USERNAME_BYTES);
+        let documents: Vec<NewDocument> =
+            (0..MAX_REQUEST_DOCUMENTS).map(|place| document(&worst[place % 200..], "{}")).collect();
+        let bucket = "x".repeat(100);
+        let part = "y".repeat(251);
+        let keyspace = Keyspace::new(&bucket, &part, &part).unwrap();
+        let context_id = "z".repeat(64);
+        let room: usize = documents
+            .iter()
+            .map(|document| document.text.len() + 2 * document.id.as_str().len() + BYTES_AROUND_DOCUMENT)
+            .sum();
+        let body = request(&keyspace, &documents, Duration::from_secs(u64::MAX / 1000), Some(&context_id)).unwrap();
+        assert!(body.len() <= room + BYTES_AROUND_REQUEST, "{} of {room}", body.len());
+    }
+
+    #[test]
+    fn a_request_has_a_mebibyte_of_documents_or_one_document() {
+        let small: Vec<NewDocument> = (0..1000).map(|_| document("a", "{}")).collect();
+        assert_eq!(fitting(&small), MAX_REQUEST_DOCUMENTS);
+        assert_eq!(fitting(&small[..3]), 3);
+        let half = "x".repeat(MAX_REQUEST_BYTES / 2);
+        let halves: Vec<NewDocument> = (0..4).map(|_| document("a", &half)).collect();
+        assert_eq!(fitting(&halves), 2);
+        let whole = "x".repeat(MAX_REQUEST_BYTES * 3);
+        assert_eq!(fitting(&[document("a", &whole), document("b", "{}")]), 1);
+        assert_eq!(fitting(&[document("b", "{}"), document("a", &whole)]), 1);
+    }
+
+    #[test]
+    fn only_a_success_that_counts_every_document_is_one() {
+        for (status, body, remedy) in [
+            (200, r#"{"results":[],"status":"success","metrics":{"mutationCount":2}}"#, None),
+            (200, r#"{"results":[],"status":"success"}"#, None),
+            (200, r#"{"results":[],"status":"success","metrics":{"mutationCount":1}}"#, Some(Remedy::Later)),
+            (200, r#"{"results":[],"errors":[{"code":12009,"retry":true}],"status":"errors"}"#, Some(Remedy::Later)),
+            (
+                200,
+                r#"{"results":[],"errors":[{"code":1080,"retry":true}],"status":"fatal"}"#,
+                Some(Remedy::AnotherNode),
+            ),
+            (503, r#"{"errors":[{"code":1181}],"status":"fatal"}"#, Some(Remedy::AnotherNode)),
+            (503, "", Some(Remedy::AnotherNode)),
+            (200, r#"{"results":[],"stat"#, Some(Remedy::AnotherNode)),
+            (403, r#"{"errors":[{"code":1000}],"status":"fatal"}"#, Some(Remedy::None)),
+            (401, r#"{"errors":[{"code":13014}],"status":"fatal"}"#, Some(Remedy::NewLogin)),
+        ] {
+            assert_eq!(outcome(status, body).err().map(|failure| failure.remedy), remedy, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_missing_right_is_told_with_the_statement_that_grants_it() {
+        let failure = outcome(401, r#"{"errors":[{"code":13014}],"status":"fatal"}"#).unwrap_err();
+        let BucketError::Misconfigured { reason } = failure.error else { panic!("{failure:?}") };
+        assert!(reason.contains("GRANT query_insert, query_update ON `b`.`s`.`c` TO `writer`;"), "{reason}");
+        for (body, part) in [
+            (r#"{"errors":[{"code":1080}],"status":"fatal"}"#, "n1ql_timeout"),
+            (r#"{"errors":[{"code":1000}],"status":"fatal"}"#, "read only"),
+            (r#"{"errors":[{"code":1194}],"status":"fatal"}"#, "too large"),
+        ] {
+            assert!(outcome(200, body).unwrap_err().error.to_string().contains(part), "{body}");
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The guides in docs/ say nothing that the program does not understand: settings files load, settings exist, commands
+//! parse, and the sentences of the log are those that the sources have.
+//!
+//! No database is needed: nothing here is asked anything.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use support::server::userprofiles;
+
+/// Where the guide has files that only a set-up machine has.
+const FOLDER: &str = "/etc/userprofiles/";
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn guides() -> Vec<(PathBuf, String)> {
+    let files = fs::read_dir(repository().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let guides: Vec<_> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| (path.clone(), fs::read_to_string(path).unwrap()))
+        .collect();
+    assert!(!guides.is_empty());
+    guides
+}
+
+/// A fenced block: its mark, the number of the line where it begins, and its lines.
+struct Block {
+    mark: String,
+    line: usize,
+    lines: Vec<String>,
+}
+
+fn blocks(guide: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (number, line) in guide.lines().enumerate() {
+        match (&mut open, line.strip_prefix("```")) {
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some(block), None) => block.lines.push(line.to_owned()),
+            (None, Some(mark)) => open = Some(Block { mark: mark.to_owned(), line: number + 1, lines: Vec::new() }),
+            (None, None) => {}
+        }
+    }
+    assert!(open.is_none(), "a block is not closed");
+    blocks
+}
+
+/// Everything outside the blocks.
+fn prose(guide: &str) -> String {
+    let parts = guide.split("```").step_by(2);
+    parts.collect()
+}
+
+/// The commands of a block, each on one line.
+fn commands(block: &Block) -> Vec<String> {
+    let joined = block.lines.join("\n").replace("\\\n", " ").replace("|\n", "| ");
+    joined.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
+}
+
+/// The words of each call of the program in a command, as far as the shell passes them on.
+fn calls(command: &str) -> Vec<Vec<String>> {
+    let parts = command.split(['|', ';']).flat_map(|part| part.split("&&"));
+    let calls = parts.filter_map(|part| {
+        let part = part.trim();
+        let arguments = part.strip_prefix("sudo -u userprofiles ").unwrap_or(part).strip_prefix("userprofiles ")?;
+        let words = arguments.split_whitespace().take_while(|word| !word.starts_with(['<', '>']));
+        Some(words.map(str::to_owned).collect())
+    });
+    calls.collect()
+}
+
+fn run(arguments: &[String]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    userprofiles().args(arguments).current_dir(folder.path()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Every setting, as `section.key`, out of the program's own example.
+fn known_settings() -> BTreeSet<String> {
+    let example = text(&run(&["config".to_owned(), "--example".to_owned()]).stdout);
+    let mut section = String::new();
+    let mut known = BTreeSet::new();
+    for line in example.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            name.clone_into(&mut section);
+        } else if let Some((key, _)) = line.trim_start_matches("# ").split_once(" = ") {
+            known.insert(format!("{section}.{key}"));
+        }
+    }
+    assert!(known.contains("couchbase.connection_string") && known.contains("bucket.slow_operation"));
+    known
+}
+
+#[test]
+fn settings_files_of_the_guides_load() {
+    let mut count = 0;
+    for (path, guide) in guides() {
+        for block in blocks(&guide).iter().filter(|block| block.mark == "toml") {
+            let folder = tempfile::tempdir().unwrap();
+            let here = format!("{}/", folder.path().display());
+            for name in ["couchbase-password", "couchbase-ca.pem", "client.pem", "client-key.pem"] {
+                fs::write(folder.path().join(name), "x").unwrap();
+            }
+            let file = folder.path().join("userprofiles.toml");
+            fs::write(&file, block.lines.join("\n").replace(FOLDER, &here)).unwrap();
+            let output = run(&["config".to_owned(), "--config".to_owned(), file.to_str().unwrap().to_owned()]);
+            assert!(output.status.success(), "{}:{}: {}", path.display(), block.line, text(&output.stderr));
+            count += 1;
+        }
+    }
+    assert!(count > 0, "there is no block marked toml");
+}
+
+#[test]
+fn settings_that_the_guides_name_exist() {
+    let known = known_settings();
+    let mut count = 0;
+    for (path, guide) in guides() {
+        for (at, _) in guide.match_indices('[') {
+            let Some((section, rest)) = guide[at + 1..].split_once(']') else { continue };
+            let is_name =
+                |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let Some(rest) = rest.strip_prefix(' ').filter(|_| is_name(section)) else { continue };
+            let key: String = rest
+                .chars()
+                .take_while(|letter| letter.is_ascii_lowercase() || matches!(letter, '_' | '0'..='9'))
+                .collect();
+            let name = format!("{section}.{key}");
+            assert!(known.contains(&name), "{}: [{section}] {key}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 0, "no setting is named");
+}
+
+#[test]
+fn commands_of_the_guides_parse() {
+    let mut found = BTreeSet::new();
+    for (path, guide) in guides() {
+        for block in blocks(&guide).iter().filter(|block| block.mark == "sh") {
+            assert!(!commands(block).is_empty(), "{}:{}: a block without a command", path.display(), block.line);
+            for mut arguments in commands(block).iter().flat_map(|command| calls(command)) {
+                let name = arguments[0].clone();
+                arguments.push("--help".to_owned());
+                let output = run(&arguments);
+                let told = text(&output.stderr);
+                assert!(output.status.success(), "{}:{}: {arguments:?}: {told}", path.display(), block.line);
+                found.insert(name);
+            }
+        }
+    }
+    for expected in ["config", "check", "import", "get", "export"] {
+        assert!(found.contains(expected), "{expected} is not shown; found {found:?}");
+    }
+}
+
+/// The text of all sources, with strings that go on on the next line put together.
+fn sources() -> String {
+    fn collect(folder: &Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, text);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                text.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut text = String::new();
+    collect(&repository().join("src"), &mut text);
+    let mut lines = text.split("\\\n");
+    let first = lines.next().unwrap().to_owned();
+    lines.fold(first, |whole, line| whole + line.trim_start())
+}
+
+#[test]
+fn the_sentences_of_the_log_are_those_that_the_program_says() {
+    let sources = sources();
+    let mut count = 0;
+    for (path, guide) in guides() {
+        let Some((_, table)) = guide.split_once("| in the log |") else { continue };
+        for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+            let sentence = row.trim_start_matches("| `").split('`').next().unwrap();
+            assert!(sources.contains(sentence), "{}: nobody says {sentence:?}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count > 0, "there is no table of sentences");
+}
+
+#[test]
+fn links_within_the_guides_lead_somewhere() {
+    for (path, guide) in guides() {
+        let anchor = |heading: &str| {
+            let kept = heading.trim().to_lowercase();
+            kept.chars()
+                .filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-'))
+                .collect::<String>()
+                .replace(' ', "-")
+        };
+        let text = prose(&guide);
+        let anchors: BTreeSet<String> = text
+            .lines()
+            .filter(|line| line.starts_with('#'))
+            .map(|line| anchor(line.trim_start_matches('#')))
+            .collect();
+        for link in text.split("](#").skip(1) {
+            let target = link.split(')').next().unwrap();
+            assert!(anchors.contains(target), "{}: #{target} leads nowhere", path.display());
+        }
+    }
+    let readme = fs::read_to_string(repository().join("README.md")).unwrap();
+    assert!(readme.contains("(docs/couchbase.md)"), "README.md does not lead to the guide");
+}
