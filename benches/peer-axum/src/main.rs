@@ -2,11 +2,12 @@
 //!
 //! `peer-axum LISTEN constant BODY` answers `GET /users/{username}` with BODY, whoever is asked for: what the framework
 //! can do when it has nothing to do. `peer-axum LISTEN sqlite FILE` reads the document from SQLite for every request,
-//! as our server does.
+//! as our server does. `peer-axum LISTEN couchbase URL` asks a query service at URL for it.
 //!
 //! What the peer is spared: its `ETag` and `X-Request-Id` are constants of the usual length, it answers no conditional
 //! request, checks no username, and writes no log. The comparison errs on its side.
 
+mod couchbase;
 mod profiles;
 
 use std::sync::Arc;
@@ -19,9 +20,10 @@ use axum::serve::ListenerExt;
 use axum::{Router, body::Bytes};
 use tokio::net::TcpListener;
 
-use profiles::{Profiles, ReadError};
+use couchbase::QueryService;
+use profiles::{Profiles, ReadError, User};
 
-const USAGE: &str = "usage: peer-axum LISTEN constant BODY | peer-axum LISTEN sqlite FILE";
+const USAGE: &str = "usage: peer-axum LISTEN constant BODY | LISTEN sqlite FILE | LISTEN couchbase URL";
 
 #[tokio::main]
 async fn main() -> Result<(), ReadError> {
@@ -31,6 +33,9 @@ async fn main() -> Result<(), ReadError> {
         "constant" => Router::new().route("/users/{username}", get(constant)).with_state(Bytes::from(value.clone())),
         "sqlite" => {
             Router::new().route("/users/{username}", get(read_user)).with_state(Arc::new(Profiles::open(value)?))
+        }
+        "couchbase" => {
+            Router::new().route("/users/{username}", get(ask_user)).with_state(Arc::new(QueryService::new(value)))
         }
         _ => return Err(USAGE.into()),
     };
@@ -49,7 +54,15 @@ async fn constant(State(body): State<Bytes>) -> Response {
 }
 
 async fn read_user(State(profiles): State<Arc<Profiles>>, Path(username): Path<String>) -> Response {
-    match Profiles::read(profiles, username).await {
+    told(Profiles::read(profiles, username).await)
+}
+
+async fn ask_user(State(service): State<Arc<QueryService>>, Path(username): Path<String>) -> Response {
+    told(service.read(&username).await)
+}
+
+fn told(outcome: Result<Option<User>, ReadError>) -> Response {
+    match outcome {
         Ok(Some(user)) => match serde_json::to_vec(&user) {
             Ok(body) => found(body.into()),
             Err(error) => failed(&error.into()),

@@ -29,7 +29,7 @@ pub struct User {
 
 /// What is stored.
 #[derive(Deserialize)]
-struct UserInDb {
+pub struct UserInDb {
     username: String,
     email: Option<String>,
     full_name: Option<String>,
