@@ -12,7 +12,10 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use couchbase::{Cut, Double, ErrorAnswer, Manager, Query, Raised, Raw, Stored};
-use on_couchbase::{HASH, MODES, assert_holds_no_secret, profile, serve, serve_at, wait_for_john};
+use on_couchbase::{
+    HASH, MODES, assert_holds_no_secret, assert_serves_john, double_with_john, error_line, profile, serve, serve_at,
+    wait_for_john,
+};
 use support::client::Answer;
 use support::server::{Server, sample_users};
 
@@ -138,9 +141,7 @@ fn assert_fails(server: &Server, request_id: &str, status: u16, code: &str) -> S
         assert!(!whole.contains(inside), "{request_id}: {whole}");
     }
     server.wait_for_log(&format!("request_id={request_id} code={code}"));
-    let log = server.log();
-    let error = log.lines().find(|line| line.contains(" ERROR ") && line.contains(&format!("request_id={request_id}")));
-    error.unwrap_or_else(|| panic!("{request_id}: no error in the log:\n{log}")).to_owned()
+    error_line(server, request_id)
 }
 
 /// True if a log line tells a person what to do.
@@ -161,18 +162,6 @@ fn status_of(code: &str) -> u16 {
         "timeout" => 504,
         other => panic!("no such code: {other}"),
     }
-}
-
-fn double_with_john() -> Double {
-    let double = Double::start();
-    double.put("userprofile::johndoe", &profile("johndoe"));
-    double
-}
-
-fn assert_serves_john(server: &Server) {
-    let answer = server.get("/users/johndoe");
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.text(), r#"{"username":"johndoe","email":null,"full_name":null,"disabled":null}"#);
 }
 
 #[derive(serde::Deserialize)]
@@ -455,10 +444,7 @@ fn documents_that_only_couchbase_has() {
                 }
                 Err((code, part)) => {
                     answer.assert_problem(500, code);
-                    server.wait_for_log(&format!("request_id={name} code="));
-                    let log = server.log();
-                    let is_it = |line: &&str| line.contains(" ERROR ") && line.contains(&format!("request_id={name}"));
-                    let line = log.lines().find(is_it).unwrap();
+                    let line = error_line(&server, name);
                     assert!(line.contains(part), "{name}: {line}");
                 }
             }

@@ -11,24 +11,14 @@ mod support;
 use std::collections::BTreeSet;
 
 use couchbase::{BUCKET, Behaviour, Counts, Cut, Documents, Double, Manager, Query, Raw, Stored};
-use on_couchbase::{HASH, MODES, WayIn, assert_holds_no_secret, profile, serve_at, serve_by, wait_for_john};
+use on_couchbase::{
+    HASH, JOHN, MODES, WayIn, assert_holds_no_secret, assert_serves_john, double_with_john, error_line, profile,
+    serve_at, serve_by, wait_for_john,
+};
 use support::client::{Answer, Client, segment};
 use support::server::{Server, serve, userprofiles};
 
 const MAX_DOCUMENT_BYTES: usize = 20 * 1024 * 1024;
-
-const JOHN: &str = r#"{"username":"johndoe","email":null,"full_name":null,"disabled":null}"#;
-
-fn double_with_john() -> Double {
-    let double = Double::start();
-    double.put("userprofile::johndoe", &profile("johndoe"));
-    double
-}
-
-fn assert_serves_john(server: &Server) {
-    let answer = server.get("/users/johndoe");
-    assert_eq!((answer.status, answer.text()), (200, JOHN));
-}
 
 /// Asks for `johndoe`. The answer has this status, this code if it is a problem, and holds no secret.
 fn ask(client: &mut Client, request_id: &str, status: u16, code: &str) -> Answer {
@@ -44,14 +34,6 @@ fn ask(client: &mut Client, request_id: &str, status: u16, code: &str) -> Answer
     }
     assert_holds_no_secret(&format!("{}{}", answer.head, answer.text()));
     answer
-}
-
-/// The line that an operator finds about a request that failed.
-fn error_line(server: &Server, request_id: &str) -> String {
-    server.wait_for_log(&format!("request_id={request_id} code="));
-    let log = server.log();
-    let line = log.lines().find(|line| line.contains(" ERROR ") && line.contains(&format!("request_id={request_id}")));
-    line.unwrap_or_else(|| panic!("{request_id}: no error in the log:\n{log}")).to_owned()
 }
 
 fn fails(server: &Server, request_id: &str, status: u16, code: &str) -> String {

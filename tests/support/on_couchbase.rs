@@ -83,6 +83,29 @@ pub fn serve_at(connection_string: &str, password: &str, settings: &[&str]) -> S
     })
 }
 
+/// A cluster that knows one user.
+pub fn double_with_john() -> Double {
+    let double = Double::start();
+    double.put("userprofile::johndoe", &profile("johndoe"));
+    double
+}
+
+/// What is answered for that user.
+pub const JOHN: &str = r#"{"username":"johndoe","email":null,"full_name":null,"disabled":null}"#;
+
+pub fn assert_serves_john(server: &Server) {
+    let answer = server.get("/users/johndoe");
+    assert_eq!((answer.status, answer.text()), (200, JOHN));
+}
+
+/// The line that an operator finds about a request that failed.
+pub fn error_line(server: &Server, request_id: &str) -> String {
+    server.wait_for_log(&format!("request_id={request_id} code="));
+    let log = server.log();
+    let line = log.lines().find(|line| line.contains(" ERROR ") && line.contains(&format!("request_id={request_id}")));
+    line.unwrap_or_else(|| panic!("{request_id}: no error in the log:\n{log}")).to_owned()
+}
+
 /// Waits until `johndoe` is answered. A node that kept others waiting is left out until a probe finds that it answers,
 /// which takes less than a second.
 pub fn wait_for_john(server: &Server) {
@@ -94,6 +117,7 @@ pub fn wait_for_john(server: &Server) {
         std::thread::sleep(step);
         waited += step;
     }
+    assert_serves_john(server);
 }
 
 /// A command on this cluster, such as `import`, in a folder of its own.

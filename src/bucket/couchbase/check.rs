@@ -22,9 +22,6 @@ use crate::observe::Observer;
 use manager::Manifest;
 use read::Sentinel;
 
-/// The largest answer of a cluster manager that we read, in bytes: a bucket may have a thousand collections.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
-
 /// Looks at the cluster that the settings name.
 pub fn run(settings: &CouchbaseSettings, bucket: &BucketSettings, observer: &Observer, walk: &mut Walk) {
     let couchbase = match Couchbase::start(settings, bucket, observer) {
@@ -134,7 +131,7 @@ impl Check<'_> {
                 return None;
             }
         }
-        let topology = self.ask_manager(&authority, manager::NODE_SERVICES).and_then(|reply| match reply.status {
+        let topology = self.ask_manager(&authority, topology::NODE_SERVICES).and_then(|reply| match reply.status {
             200 => topology::parse(
                 &reply.body,
                 seed,
@@ -143,7 +140,7 @@ impl Check<'_> {
                 self.shared.tls.security(),
             )
             .map_err(|error| reason(&error)),
-            _ => Err(reason(&super::status::failure(reply.status, &manager::peer(&authority)).error)),
+            _ => Err(reason(&super::status::failure(reply.status, &topology::peer(&authority)).error)),
         });
         match topology {
             Ok(topology) => Some(topology),
@@ -211,7 +208,7 @@ impl Check<'_> {
     fn ask_manager(&self, authority: &str, path: &str) -> Result<Reply, String> {
         let request = Request { method: Method::Get, path: path.to_owned(), fields: Vec::new() };
         let deadline = Deadline::after(clock::now(), self.timeouts.operation);
-        self.ask(authority, &request, &manager::peer(authority), deadline, MAX_ANSWER_BYTES)
+        self.ask(authority, &request, &topology::peer(authority), deadline, topology::MAX_ANSWER_BYTES)
             .map_err(|failure| reason(&failure.error))
     }
 

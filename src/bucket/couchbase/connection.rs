@@ -31,8 +31,8 @@ pub struct Connection {
     leaves_at: Instant,
     deadline: Deadline,
     trace: Trace,
-    /// The last exchange for this request: with whom, and what was remarked.
-    last: Option<(String, Remarks)>,
+    /// What was remarked at the last exchange for this request, which was with the client's node.
+    last: Option<Remarks>,
 }
 
 impl Connection {
@@ -89,8 +89,7 @@ impl Connection {
             std::thread::sleep(pause);
             pauses += 1;
             tried.clear();
-            let last = [self.client.node().clone()];
-            if !self.turn_to_another(&last) && !self.turn_to_another(&[]) {
+            if !self.turn_around() {
                 return Err(error);
             }
         }
@@ -104,7 +103,7 @@ impl Connection {
         let deadline = retry::attempt_deadline(start, self.deadline, self.timeouts.attempt, others);
         let Reading { outcome, remarks } = self.client.read(id, deadline, &self.trace);
         drop(outstanding);
-        self.last = Some((node.authority(), remarks));
+        self.last = Some(remarks);
         if outcome.as_ref().map_or_else(Failure::is_an_answer, |_| true) {
             self.shared.nodes.answered(&node, clock::now().saturating_duration_since(start));
         }
@@ -125,6 +124,12 @@ impl Connection {
             self.client = NodeClient::new(Arc::clone(&self.shared), node, &self.timeouts);
         }
         true
+    }
+
+    /// Turns to another node, or stays with this one if there is no other. False if no node is worth a try.
+    fn turn_around(&mut self) -> bool {
+        let last = [self.client.node().clone()];
+        self.turn_to_another(&last) || self.turn_to_another(&[])
     }
 }
 
@@ -159,16 +164,12 @@ impl Carrier for Connection {
     /// A new connection, to another node where that may help.
     fn recover(&mut self, remedy: Remedy) {
         if remedy == Remedy::Redial {
-            self.client = NodeClient::new(Arc::clone(&self.shared), self.client.node().clone(), &self.timeouts);
-            return;
+            return self.client.redial();
         }
         if remedy == Remedy::AnotherNode {
             self.node_failed();
         }
-        let last = [self.client.node().clone()];
-        if !self.turn_to_another(&last) {
-            self.turn_to_another(&[]);
-        }
+        self.turn_around();
     }
 }
 
@@ -202,8 +203,8 @@ impl Bucket for Connection {
     }
 
     fn last_exchange(&self) -> Option<Exchange<'_>> {
-        self.last.as_ref().map(|(node, remarks)| Exchange {
-            node,
+        self.last.as_ref().map(|remarks| Exchange {
+            node: self.client.authority(),
             code: remarks.code.as_deref(),
             elapsed: remarks.elapsed,
             execution: remarks.execution,

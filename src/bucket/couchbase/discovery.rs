@@ -23,12 +23,6 @@ use crate::clock::{self, Deadline};
 use crate::config::{Network, Seed, is_loopback};
 use crate::observe::{Observation, Observer};
 
-/// The largest answer of a cluster manager that we read, in bytes. A node takes some hundreds of them.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
-
-/// Where the cluster manager says which services run where.
-const NODE_SERVICES: &str = "/pools/default/nodeServices";
-
 /// How long a node is waited for while others can be asked and there is a topology to go on with: the one that is to be
 /// replaced is often the one that does not answer.
 const IMPATIENCE: Duration = Duration::from_millis(500);
@@ -126,10 +120,7 @@ impl Discovery {
         let outcome = self.ask_in_turn();
         let took = clock::now().saturating_duration_since(start);
         let mut state = self.lock();
-        state.round = state.round.wrapping_add(1);
-        if state.refresher == Refresher::Looking {
-            state.refresher = Refresher::Waiting;
-        }
+        state.end_round();
         let became = match outcome {
             Ok((topology, seed)) => {
                 state.failure = None;
@@ -160,10 +151,7 @@ impl Discovery {
     /// Takes note that a discovery broke off: a defect of ours, which is not to keep anybody waiting.
     pub(super) fn broke_off(&self) {
         let mut state = self.lock();
-        state.round = state.round.wrapping_add(1);
-        if state.refresher == Refresher::Looking {
-            state.refresher = Refresher::Waiting;
-        }
+        state.end_round();
         if state.topology.is_none() {
             let reason = "the discovery of the cluster broke off".to_owned();
             state.failure = Some((BucketError::Unavailable { reason }, Duration::ZERO));
@@ -291,9 +279,9 @@ impl Discovery {
     ) -> Result<Topology, Refusal> {
         let security = self.tls.security();
         let authority = topology::authority(&seed.host, seed.management_port);
-        let peer = format!("the cluster manager at {authority}");
-        let ask = Ask { credentials, deadline, max_body_bytes: MAX_ANSWER_BYTES };
-        let request = Request { method: Method::Get, path: NODE_SERVICES.to_owned(), fields: Vec::new() };
+        let peer = topology::peer(&authority);
+        let ask = Ask { credentials, deadline, max_body_bytes: topology::MAX_ANSWER_BYTES };
+        let request = Request { method: Method::Get, path: topology::NODE_SERVICES.to_owned(), fields: Vec::new() };
         let reply = client
             .ask(&security.base_url(&authority), &request, &peer, &ask)
             .map_err(|failure| Refusal::OfThisOne(failure.error))?;
@@ -327,6 +315,14 @@ enum Refusal {
 }
 
 impl State {
+    /// A discovery came to its end, whichever it was.
+    fn end_round(&mut self) {
+        self.round = self.round.wrapping_add(1);
+        if self.refresher == Refresher::Looking {
+            self.refresher = Refresher::Waiting;
+        }
+    }
+
     /// Keeps what was found, if it is news. Gives its nodes if they are others than before.
     fn take(&mut self, found: Topology, nodes: &Nodes) -> Option<Vec<Endpoint>> {
         let held = self.topology.as_ref();

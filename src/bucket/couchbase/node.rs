@@ -21,6 +21,7 @@ pub struct NodeClient {
     node: Endpoint,
     timeouts: BucketTimeouts,
     client: Client,
+    authority: String,
     base: String,
     peer: String,
 }
@@ -35,6 +36,7 @@ impl NodeClient {
             base: shared.tls.security().base_url(&authority),
             peer: format!("{} at {authority}", shared.way.service_name()),
             timeouts: *timeouts,
+            authority,
             shared,
             node,
         }
@@ -44,6 +46,12 @@ impl NodeClient {
     #[must_use]
     pub fn node(&self) -> &Endpoint {
         &self.node
+    }
+
+    /// The node as it stands in a log.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// Who is asked, in words for a reason.
@@ -56,6 +64,11 @@ impl NodeClient {
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.client.is_current()
+    }
+
+    /// Hangs up: the next exchange dials again.
+    pub fn redial(&mut self) {
+        self.client = Client::new(&self.timeouts, &self.shared.tls);
     }
 
     /// Reads one document. A failure has every remedy but `Redial`; what a new login could help against was tried with
@@ -82,7 +95,7 @@ impl NodeClient {
         let ask = Ask { credentials, deadline, max_body_bytes: self.shared.way.max_reply_bytes() };
         let reply = match self.client.ask(&self.base, &request, &self.peer, &ask) {
             Err(Failure { remedy: Remedy::Redial, .. }) => {
-                self.client = Client::new(&self.timeouts, &self.shared.tls);
+                self.redial();
                 let again = self.client.ask(&self.base, &request, &self.peer, &ask);
                 again.map_err(|failure| failure.with(Remedy::AnotherNode))
             }

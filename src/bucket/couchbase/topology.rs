@@ -11,6 +11,19 @@ use super::way::Service;
 use crate::bucket::BucketError;
 use crate::config::{Network, Seed};
 
+/// Where the cluster manager says which services run where.
+pub const NODE_SERVICES: &str = "/pools/default/nodeServices";
+
+/// The largest answer of a cluster manager that we read, in bytes: a node takes some hundreds of them, and a bucket may
+/// have a thousand collections.
+pub const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
+
+/// The name of a manager in a sentence.
+#[must_use]
+pub fn peer(authority: &str) -> String {
+    format!("the cluster manager at {authority}")
+}
+
 /// What stands in a hostname for "the host by which you reached me".
 const DIALLED_HOST: &str = "$HOST";
 

@@ -11,22 +11,14 @@ use crate::bucket::check::reason;
 use crate::bucket::couchbase::keyspace::Keyspace;
 use crate::bucket::couchbase::path::segment;
 use crate::bucket::couchbase::status;
+use crate::bucket::couchbase::topology::peer;
 use crate::bucket::couchbase::transport::{Extent, Reply};
 
 /// Which cluster it is; it needs a login, unless the cluster is not set up yet.
 pub const POOLS: &str = "/pools";
 
-/// Which services run where.
-pub const NODE_SERVICES: &str = "/pools/default/nodeServices";
-
 /// The longest version that is shown, in bytes. (`7.6.3-4200-enterprise`)
 const LONGEST_VERSION: usize = 64;
-
-/// The name of a manager in a sentence.
-#[must_use]
-pub fn peer(authority: &str) -> String {
-    format!("the cluster manager at {authority}")
-}
 
 /// What is known of the bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
