@@ -1,9 +1,10 @@
 //! The embedded database: one `SQLite` file, and a bucket connection is one `SQLite` connection to it.
 //!
 //! The file is in WAL mode, so that another process may import into it while this one reads. [`Embedded`] keeps one
-//! idle connection for as long as it lives: else the last bucket connection to close would fold up the log, and the
-//! next one to open would find the file locked or have to set it up again (measured: opening and reading takes three
-//! times as long without it, and two threads at it get in each other's way for 10 to 20 ms).
+//! connection that no request gets for as long as it lives: else the last bucket connection to close would fold up the
+//! log, and the next one to open would find the file locked or have to set it up again (measured: opening and reading
+//! takes three times as long without it, and two threads at it get in each other's way for 10 to 20 ms). The same
+//! connection makes many reads cheap (`shared_lock`).
 //!
 //! A file that is moved away, deleted or replaced while the program runs is not followed: the log beside it still
 //! belongs to the old file, and `SQLite` would apply it to the new one. New connections and
@@ -15,10 +16,11 @@ pub(super) mod check;
 mod failure;
 mod file;
 mod schema;
+mod shared_lock;
 
 use std::cell::Cell;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
@@ -29,6 +31,7 @@ use crate::clock::{self, Deadline};
 use crate::config::DatabaseName;
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 use file::DatabaseFile;
+use shared_lock::SharedLock;
 
 const SELECT: &str = "SELECT body FROM documents WHERE id = ?1";
 const LIST: &str = "SELECT id, body FROM documents WHERE id > ?1 ORDER BY id LIMIT ?2";
@@ -51,8 +54,7 @@ const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// The `SQLite` file that holds the documents.
 pub struct Embedded {
     file: Arc<DatabaseFile>,
-    /// Never used after the start: that it is open is what counts.
-    _keeper: Mutex<Connection>,
+    lock: Arc<SharedLock>,
 }
 
 impl Embedded {
@@ -62,12 +64,14 @@ impl Embedded {
     /// # Errors
     /// [`BucketError::Misconfigured`] for a path that cannot be a database of ours: no rights, a folder, a read-only
     /// disk, damaged, not `SQLite`, another program's, or made by a newer version of this one.
-    /// [`BucketError::Unavailable`] if the file is locked for over five seconds, the disk is full or fails.
+    /// [`BucketError::Unavailable`] if the file is locked for over five seconds, the disk is full or fails, or there is
+    /// no thread left.
     pub fn create(path: &Path) -> Result<Self, BucketError> {
         let file = DatabaseFile::make(path)?;
         let mut keeper = file.connect()?;
         schema::prepare(&mut keeper, &file.path)?;
-        Ok(Self { file: Arc::new(file), _keeper: Mutex::new(keeper) })
+        let lock = SharedLock::start(keeper).map_err(|error| failure::from_file_system(&file.path, &error))?;
+        Ok(Self { file: Arc::new(file), lock: Arc::new(lock) })
     }
 }
 
@@ -81,7 +85,7 @@ impl Database for Embedded {
     }
 
     fn open(&self, _: &BucketTimeouts, deadline: Deadline) -> Result<Box<dyn Bucket>, BucketError> {
-        Ok(Box::new(FileConnection::open(Arc::clone(&self.file), deadline)?))
+        Ok(Box::new(FileConnection::open(Arc::clone(&self.file), Some(Arc::clone(&self.lock)), deadline)?))
     }
 }
 
@@ -89,6 +93,8 @@ impl Database for Embedded {
 struct FileConnection {
     connection: Connection,
     file: Arc<DatabaseFile>,
+    /// `None`: each read pays for its lock itself.
+    lock: Option<Arc<SharedLock>>,
     deadline: Deadline,
     file_checked_at: Cell<Instant>,
     log_to_fold: LogToFold,
@@ -102,11 +108,12 @@ enum LogToFold {
 }
 
 impl FileConnection {
-    fn open(file: Arc<DatabaseFile>, deadline: Deadline) -> Result<Self, BucketError> {
+    fn open(file: Arc<DatabaseFile>, lock: Option<Arc<SharedLock>>, deadline: Deadline) -> Result<Self, BucketError> {
         file.check_in_place()?;
         Ok(Self {
             connection: file.connect()?,
             file,
+            lock,
             deadline,
             file_checked_at: Cell::new(clock::now()),
             log_to_fold: LogToFold::None,
@@ -178,6 +185,9 @@ impl FileConnection {
 impl Bucket for FileConnection {
     fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError> {
         self.bound_lock_waits()?;
+        if let Some(lock) = &self.lock {
+            lock.note_read();
+        }
         self.body(id).map_err(|error| self.failed(&error))?.transpose().map_err(BucketError::InvalidDocument)
     }
 

@@ -42,7 +42,7 @@ pub fn run(path: &Path, settings: &BucketSettings, walk: &mut Walk) {
     walk.passed("permissions", permissions(&file.path, &metadata));
     let deadline = Deadline::after(clock::now(), settings.operation_timeout);
     let look = || {
-        let connection = FileConnection::open(std::sync::Arc::new(file), deadline)?;
+        let connection = FileConnection::open(std::sync::Arc::new(file), None, deadline)?;
         Ok((schema::look(&connection.connection, &connection.file.path)?, connection))
     };
     match look() {

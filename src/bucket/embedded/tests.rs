@@ -12,6 +12,8 @@ use super::*;
 use crate::bucket::get_bucket;
 use crate::model::Username;
 
+mod sharing;
+
 fn soon() -> Deadline {
     Deadline::after(clock::now(), Duration::from_secs(30))
 }
