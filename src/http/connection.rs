@@ -286,16 +286,10 @@ impl Connection {
         matches!(self.state, State::FirstByte | State::Idle) && self.input.is_empty() && !self.has_output()
     }
 
-    /// True if nothing that comes is looked at any more.
+    /// True if it has answered a request already, and nothing of the next one came.
     #[must_use]
-    pub fn is_lingering(&self) -> bool {
-        matches!(self.state, State::Lingering { .. })
-    }
-
-    /// True if it has answered a request already.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.state == State::Idle
+    pub fn waits_for_request(&self) -> bool {
+        self.state == State::Idle && self.is_between_requests()
     }
 
     /// Uses `buffers`, which may have room from an earlier connection, in place of those that it does not have.

@@ -1,10 +1,10 @@
 //! Bytes in, bytes out: a listener that can stand on the open network, with rouille's `Request` and `Response` for what
 //! comes between.
 //!
-//! The path of a request through the files: `socket` (accept) → `watcher` (waits until there is something to read) →
-//! `worker` (reads what is there) → `connection` (what state is this?) → `head`, `framing`, `grammar` (is it a request,
+//! The path of a request through the files: `socket`, `watcher` (accept) → `table`, `poll` (until there is something
+//! to read) → `lookout`, `worker` (reads what is there) → `connection` (what state is this?) → `head`, `framing`, `grammar` (is it a request,
 //! within `limits`? else `refusal`) → `lane` (may it wait for a database?) → the [`Service`]'s handler → `answer` →
-//! one `write`, and back to the watcher.
+//! one `write`, and back to the table.
 //!
 //! Invariant: a thread works only while there is something to read or to write. Connections that are idle or half sent
 //! wait in the poller and cost a buffer; every wait has a deadline. Nothing here knows of users.
@@ -19,6 +19,7 @@ mod grammar;
 pub mod head;
 mod lane;
 pub mod limits;
+mod lookout;
 mod poll;
 pub mod refusal;
 mod request_id;

@@ -171,12 +171,15 @@ impl Stream {
 }
 
 impl Stream {
-    /// Waits until there is something to read (the end, too), for `limit` at the most. False if there is not.
+    /// Waits until there is something to read (the end, too), for `limit` at the most, and no longer than until `other`
+    /// is readable. True if there is something to read here, and nothing there.
     #[must_use]
-    pub fn wait_readable(&self, limit: Duration) -> bool {
+    pub fn wait_readable(&self, other: &impl AsFd, limit: Duration) -> bool {
         let limit = Timespec { tv_sec: 0, tv_nsec: i64::from(limit.subsec_nanos()) };
+        let mut both = [PollFd::new(self, PollFlags::IN), PollFd::new(other, PollFlags::IN)];
         // A wait that fails (it can be interrupted) is a wait that was short.
-        matches!(event::poll(&mut [PollFd::new(&self.as_fd(), PollFlags::IN)], Some(&limit)), Ok(1..))
+        let is_told = event::poll(&mut both, Some(&limit)).is_ok();
+        is_told && !both[0].revents().is_empty() && both[1].revents().is_empty()
     }
 }
 

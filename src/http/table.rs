@@ -1,9 +1,10 @@
 //! All open connections: who may have one, where those wait that nobody works on, and until when.
 //!
-//! Invariant: a connection is either parked here or owned by one thread. Only the watcher takes parked ones out; anybody
-//! may park one. A seat is free again only after its socket was closed.
+//! Invariant: a connection is either parked here or owned by one thread. A seat is free again only after its socket was
+//! closed.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,7 +48,8 @@ pub struct Table {
     max_per_address: usize,
     /// Somebody wants to know when a seat becomes free.
     is_awaited: AtomicBool,
-    poller: Arc<Poller>,
+    /// Where that somebody waits.
+    watch: Arc<Poller>,
 }
 
 #[derive(Debug)]
@@ -77,9 +79,10 @@ pub enum NoSeat {
 }
 
 impl Table {
-    /// An empty table. `now` is the moment from which it counts.
+    /// An empty table. `watch` is notified when a seat becomes free that somebody waits for; `now` is the moment from which
+    /// it counts.
     #[must_use]
-    pub fn new(max_connections: usize, max_per_address: usize, poller: &Arc<Poller>, now: Instant) -> Arc<Self> {
+    pub fn new(max_connections: usize, max_per_address: usize, watch: &Arc<Poller>, now: Instant) -> Arc<Self> {
         let slot = |_| Slot { parked: Mutex::new(None), deadline_ms: AtomicU64::new(NO_DEADLINE) };
         Arc::new(Self {
             epoch: now,
@@ -90,7 +93,7 @@ impl Table {
             per_address: Mutex::new(HashMap::new()),
             max_per_address,
             is_awaited: AtomicBool::new(false),
-            poller: Arc::clone(poller),
+            watch: Arc::clone(watch),
         })
     }
 
@@ -120,7 +123,7 @@ impl Table {
     /// it is closed.
     pub fn park(&self, wire: Box<Wire>, interest: Interest) {
         let slot = &self.slots[wire.seat.key];
-        // The lock is held until the socket is armed: once it is, the watcher may come for the connection at any time.
+        // The lock is held until the socket is armed: once it is, somebody may come for the connection at any time.
         let mut parked = locked(&slot.parked);
         let wire = self.put(slot, &mut parked, wire);
         if wire.socket.arm(interest).is_err() {
@@ -129,10 +132,17 @@ impl Table {
         }
     }
 
-    /// Leaves a connection here whose socket is armed already. To be called by the watcher, which is the one to come for it.
-    pub fn park_armed(&self, wire: Box<Wire>) {
-        let slot = &self.slots[wire.seat.key];
-        self.put(slot, &mut locked(&slot.parked), wire);
+    /// Makes a connection on a seat and leaves it here. Its socket is armed from the start, so whoever comes for it at once
+    /// has to wait until it is made.
+    ///
+    /// # Errors
+    /// What making it failed with.
+    pub fn park_new(&self, seat: Seat, make: impl FnOnce(Seat) -> io::Result<Wire>) -> io::Result<()> {
+        let slot = &self.slots[seat.key];
+        let mut parked = locked(&slot.parked);
+        let wire = make(seat)?;
+        self.put(slot, &mut parked, Box::new(wire));
+        Ok(())
     }
 
     fn put<'a>(&self, slot: &Slot, parked: &'a mut Option<Box<Wire>>, wire: Box<Wire>) -> &'a mut Box<Wire> {
@@ -149,6 +159,18 @@ impl Table {
         // Under the lock, and only if there was something: the next one may be parked at any moment.
         slot.deadline_ms.store(NO_DEADLINE, Ordering::Release);
         Some(wire)
+    }
+
+    /// Takes out what is parked under a key, if its deadline is over: a worker may have had it since that was found.
+    #[must_use]
+    pub fn take_overdue(&self, key: usize, now: Instant) -> Option<Box<Wire>> {
+        let slot = self.slots.get(key)?;
+        let mut parked = locked(&slot.parked);
+        if slot.deadline_ms.load(Ordering::Acquire) > self.to_ms(now) {
+            return None;
+        }
+        slot.deadline_ms.store(NO_DEADLINE, Ordering::Release);
+        parked.take()
     }
 
     /// The keys of parked connections whose deadline is over, and the earliest deadline among the others.
@@ -185,8 +207,7 @@ impl Table {
         let idle_since = |(key, slot): (usize, &Slot)| {
             let parked = locked(&slot.parked);
             let wire = parked.as_ref()?;
-            (wire.connection.is_idle() && wire.connection.is_between_requests())
-                .then(|| (wire.connection.deadline(), key))
+            wire.connection.waits_for_request().then(|| (wire.connection.deadline(), key))
         };
         self.used_slots().enumerate().filter_map(idle_since).min().map(|(_, key)| key)
     }
@@ -197,7 +218,7 @@ impl Table {
         self.open.load(Ordering::Acquire)
     }
 
-    /// True while every seat is taken. Then the poller is notified as soon as one becomes free.
+    /// True while every seat is taken. Then the watch is notified as soon as one becomes free.
     #[must_use]
     pub fn is_full(&self) -> bool {
         let is_full = || locked(&self.free).is_empty();
@@ -241,7 +262,7 @@ impl Drop for Seat {
         locked(&table.free).push(self.key);
         table.open.fetch_sub(1, Ordering::AcqRel);
         if table.is_awaited.swap(false, Ordering::SeqCst) {
-            table.poller.notify();
+            table.watch.notify();
         }
     }
 }

@@ -1,16 +1,16 @@
-//! The one thread that waits: for connections to accept, for bytes to come, for deadlines to pass.
+//! The thread that accepts connections, and ends those whose deadlines pass.
 //!
-//! Invariant: it never reads a request (only what comes behind the last one, to throw it away) and never runs a handler,
-//! so nothing that a client or a database does keeps it from the next event. It is the only one to take parked connections out of the table.
+//! Invariant: it never reads from a connection and never runs a handler, so nothing that a client or a database does
+//! keeps it from the next event.
 
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::connection::{Connection, Expiry, Step};
+use super::connection::Connection;
 use super::drain;
 use super::limits::LINGER_TIMEOUT;
 use super::poll::{Interest, Ready, Watched};
@@ -20,10 +20,7 @@ use super::table::{NoSeat, Wire};
 use crate::clock;
 use crate::observe::Observation;
 
-/// Keys from here on are listeners'; below are connections'.
-const FIRST_LISTENER_KEY: usize = usize::MAX / 2;
-
-/// How many connections are accepted before those that are ready get their turn.
+/// How many connections are accepted before deadlines and other listeners get their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
 /// Deadlines that lie closer together than this are looked at together.
@@ -65,31 +62,22 @@ impl Watcher {
     /// # Errors
     /// If the operating system cannot watch them.
     pub fn new(shared: Arc<Shared>, listeners: Vec<Listener>) -> io::Result<Self> {
-        let watch =
-            |(number, listener)| Watched::new(listener, FIRST_LISTENER_KEY + number, Interest::Read, &shared.poller);
+        let watch = |(number, listener)| Watched::new(listener, number, Interest::Read, &shared.watch);
         let listeners = listeners.into_iter().enumerate().map(watch).collect::<io::Result<_>>()?;
         Ok(Self { shared, listeners, accepting: Accepting::Yes, next_scan: clock::now() })
     }
 
     /// Watches until the server has gone down.
     pub fn run(&mut self) {
-        let mut ready = Ready::new();
+        let mut ready = Ready::of(self.listeners.len() + 1);
         loop {
             // A wait that fails (it can be interrupted) is a wait that was short.
-            let _ = self.shared.poller.wait(&mut ready, self.timeout(clock::now()));
+            let _ = self.shared.watch.wait(&mut ready, self.timeout(clock::now()));
             let now = clock::now();
-            // Before what came is looked at: a byte that comes too late must not save a connection from its deadline.
             if now >= self.next_scan {
                 self.scan(now);
             }
-            for wire in ready.keys().filter_map(|key| self.shared.table.take(key)) {
-                if wire.connection.is_lingering() {
-                    self.discard(wire, now);
-                } else {
-                    self.shared.send(Job::Ready { wire, since: now });
-                }
-            }
-            for number in ready.keys().filter_map(|key| key.checked_sub(FIRST_LISTENER_KEY)) {
+            for number in ready.keys() {
                 self.accept(number, now);
             }
             let is_draining = self.shared.drain_end().is_some();
@@ -103,24 +91,11 @@ impl Watcher {
         }
     }
 
-    /// Throws away what a client sends behind its last answer, and closes the connection once the client has done so: no
-    /// worker is needed for that.
-    fn discard(&self, mut wire: Box<Wire>, now: Instant) {
-        let mut discarded = [0; 4096];
-        match wire.socket.socket().read(&mut discarded) {
-            Ok(0) => return,
-            Ok(length) => wire.connection.received(&discarded[..length]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(_) => return,
-        }
-        if wire.connection.next(&self.shared.limits, &[], now) == Step::Receive {
-            self.shared.table.park(wire, Interest::Read);
-        }
-    }
-
     /// How long the next wait may take. `None`: there is nothing to be late for.
     fn timeout(&self, now: Instant) -> Option<Duration> {
-        let scan = (self.shared.table.open() > 0).then_some(self.next_scan);
+        // In a drain the last connection may close just after it was asked whether one is open.
+        let may_be_late = self.shared.table.open() > 0 || self.shared.drain_end().is_some();
+        let scan = may_be_late.then_some(self.next_scan);
         let accept = match self.accepting {
             Accepting::Later { until, .. } | Accepting::WhenThereIsASeat { until } => Some(until),
             Accepting::Yes | Accepting::Never => None,
@@ -179,15 +154,16 @@ impl Watcher {
                 return self.shared.observer.emit(&Observation::Rejected { reason: "address-share" });
             }
         };
-        let key = seat.key();
-        let Ok(socket) = Watched::new(stream, key, Interest::Read, &self.shared.poller) else {
-            return self.shared.observer.emit(&Observation::Rejected { reason: "no-memory" });
-        };
-        let connection = Connection::new(&self.shared.limits, now);
         if self.shared.table.open() == 1 {
             self.next_scan = now + self.shortest_wait();
         }
-        self.shared.table.park_armed(Box::new(Wire::new(socket, peer, connection, seat)));
+        let parked = self.shared.table.park_new(seat, |seat| {
+            let socket = Watched::new(stream, seat.key(), Interest::Read, &self.shared.poller)?;
+            Ok(Wire::new(socket, peer, Connection::new(&self.shared.limits, now), seat))
+        });
+        if parked.is_err() {
+            self.shared.observer.emit(&Observation::Rejected { reason: "no-memory" });
+        }
     }
 
     /// Closes the connection that has waited longest for its next request, if that is long enough.
@@ -195,8 +171,10 @@ impl Watcher {
         let Some(key) = self.shared.table.longest_idle() else { return false };
         let Some(wire) = self.shared.table.take(key) else { return false };
         let waited = self.shared.limits.idle_timeout.saturating_sub(wire.connection.deadline().remaining(now));
-        if waited < self.idle_before_eviction() {
-            self.shared.table.park(wire, Interest::Read);
+        // Its client may have asked meanwhile.
+        if !wire.connection.waits_for_request() || waited < self.idle_before_eviction() {
+            let interest = if wire.connection.has_output() { Interest::Write } else { Interest::Read };
+            self.shared.table.park(wire, interest);
             return false;
         }
         self.shared.observer.emit(&Observation::Rejected { reason: "evicted" });
@@ -260,8 +238,8 @@ impl Watcher {
     fn scan(&mut self, now: Instant) {
         let (overdue, earliest) = self.shared.table.overdue(now);
         for key in overdue {
-            if let Some(wire) = self.shared.table.take(key) {
-                self.expire(wire, now);
+            if let Some(wire) = self.shared.table.take_overdue(key, now) {
+                self.shared.expire(wire, now);
             }
         }
         for request in self.shared.lane.take_overdue(now) {
@@ -270,18 +248,6 @@ impl Watcher {
         let wait = if self.shared.drain_end().is_some() { SCAN_GAP } else { self.shortest_wait() };
         let next = [earliest, self.shared.lane.next_overdue()].into_iter().flatten().fold(now + wait, Instant::min);
         self.next_scan = next.max(now + SCAN_GAP);
-    }
-
-    fn expire(&self, wire: Box<Wire>, now: Instant) {
-        match wire.connection.expiry() {
-            // What came at the last moment before the end is still answered.
-            Expiry::Quietly if self.shared.drain_end().is_some() && wire.connection.is_between_requests() => {
-                self.shared.send(Job::Ready { wire, since: now });
-            }
-            Expiry::Quietly => {}
-            Expiry::WithTimeout => self.shared.send(Job::HeadExpired(wire)),
-            Expiry::CutOff => self.shared.observer.emit(&Observation::Rejected { reason: "write-timeout" }),
-        }
     }
 
     /// The first time: takes what the system has accepted for us and closes the listeners. Every time: sees to it that

@@ -1,14 +1,18 @@
 //! The threads that read, parse, handle and answer.
 //!
-//! Invariant: a worker never waits for a client (but for the moment that [`super::stay`] allows one of them). It reads what is there, answers what is complete, writes what the
-//! socket takes, and gives the connection back; only a handler may wait, and only within its lane.
+//! Each waits at the poller for a connection that became ready, or for a job, and does it to the end itself.
+//!
+//! Invariant: a worker never waits for one client (but for the moment that [`super::stay`] allows one of them). It reads
+//! what is there, answers what is complete, writes what the socket takes, and gives the connection back; only a handler
+//! may wait, and only within its lane, and then others look ([`super::lookout`]).
 
 use std::convert::Infallible;
 use std::io::{ErrorKind, Read, Write};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::LaneChoice;
 use super::connection::{Buffers, Step};
@@ -16,7 +20,7 @@ use super::drain::{self, InFlight};
 use super::head::Head;
 use super::lane::Entry;
 use super::limits::{MAX_BATCH_BYTES, MAX_HEAD_BYTES, MAX_REQUESTS_PER_TURN};
-use super::poll::Interest;
+use super::poll::{Interest, Ready};
 use super::refusal::Refusal;
 use super::responder::Responder;
 use super::server::{Job, LaneRequest, Shared};
@@ -25,12 +29,23 @@ use super::table::Wire;
 use crate::clock;
 use crate::observe::Observation;
 
+/// How often a worker looks in vain before it goes to sleep.
+const VAIN_LOOKS: usize = 2;
+
 /// One worker thread's belongings.
 pub struct Worker {
     shared: Arc<Shared>,
     responder: Responder,
     buffers: Buffers,
     scratch: Box<[u8]>,
+    next_look: NextLook,
+}
+
+/// What a look asks for first. In turns, so that neither waits for as long as there is some of the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NextLook {
+    Connections,
+    Jobs,
 }
 
 /// How a turn of a connection ended.
@@ -68,16 +83,20 @@ impl Worker {
             shared,
             buffers: Buffers::default(),
             scratch: vec![0; MAX_HEAD_BYTES].into_boxed_slice(),
+            next_look: NextLook::Connections,
         }
     }
 
     /// Works until it is told to stop.
     pub fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
+        let mut ready = Ready::of(1);
+        shared.lookout.join();
         loop {
-            let job = shared.next_job();
+            shared.lookout.rest_if_enough_look();
+            let job = self.look(&mut ready);
             if matches!(job, Job::Stop) {
-                return;
+                return shared.lookout.leave();
             }
             // A defect of ours costs the connection that met it, not the worker: the job owns the connection, and
             // closes it on the way out.
@@ -86,6 +105,44 @@ impl Worker {
                 self.buffers = Buffers::default();
             }
             self.responder.report();
+        }
+    }
+
+    /// Looks until there is something to do.
+    fn look(&mut self, ready: &mut Ready) -> Job {
+        if std::mem::replace(&mut self.next_look, NextLook::Connections) == NextLook::Jobs
+            && let Some(job) = self.shared.next_job()
+        {
+            return job;
+        }
+        let mut vain_looks = 0;
+        loop {
+            let timeout = (vain_looks < VAIN_LOOKS).then_some(Duration::ZERO);
+            // A wait that fails (it can be interrupted) is a wait that was short.
+            let _ = self.shared.poller.wait(ready, timeout);
+            let since = clock::now();
+            let mut ours = None;
+            for wire in ready.keys().filter_map(|key| self.shared.table.take(key)) {
+                if wire.connection.deadline().is_over(since) {
+                    // A byte that is read too late does not save a connection from its deadline.
+                    self.shared.expire(wire, since);
+                } else if let Some(another) = ours.replace(Job::Ready { wire, since }) {
+                    // There is room for one, but the standard library may have made more.
+                    self.shared.send(another);
+                }
+            }
+            if let Some(ours) = ours {
+                // A wait that tells of a connection may have used up the notification of a job.
+                self.shared.tell_of_jobs();
+                self.next_look = NextLook::Jobs;
+                return ours;
+            }
+            if let Some(job) = self.shared.next_job() {
+                return job;
+            }
+            vain_looks += 1;
+            // Who has something to ask, or to answer, may do so first: then there is more to do before the next sleep.
+            thread::yield_now();
         }
     }
 
@@ -191,7 +248,9 @@ impl Worker {
     /// Answers a request that is in the lane, and lets the next one in.
     fn answer_in_lane(&mut self, wire: &mut Wire, head: Head, since: Instant) {
         let shared = Arc::clone(&self.shared);
+        shared.lookout.leave();
         let _leave = OnDrop(|| {
+            shared.lookout.join();
             if let Some(next) = shared.lane.leave(clock::now()) {
                 shared.send(Job::Admitted(next));
             }
@@ -241,14 +300,11 @@ impl Worker {
     /// Waits a moment for the next request, if nobody else does so and there is nothing else to do.
     fn asks_again_at_once(&mut self, wire: &Wire) -> bool {
         let shared = &self.shared;
-        let may_stay = wire.connection.is_idle()
-            && wire.connection.is_between_requests()
-            && !shared.has_jobs()
-            && shared.drain_end().is_none();
+        let may_stay = wire.connection.waits_for_request() && !shared.has_jobs() && shared.drain_end().is_none();
         let Some(waiting) = may_stay.then(|| shared.stay.begin()).flatten() else { return false };
         // What was answered is not to wait for its line in the log.
         self.responder.report();
-        let has_asked = wire.socket.socket().wait_readable(MOMENT);
+        let has_asked = wire.socket.socket().wait_readable(shared.poller.as_ref(), MOMENT);
         waiting.end(if has_asked { HasAsked::Yes } else { HasAsked::No });
         has_asked
     }

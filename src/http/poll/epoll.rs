@@ -1,7 +1,7 @@
 //! The poller over Linux's `epoll`, one-shot (`epoll(7)`, `EPOLLONESHOT`).
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -12,9 +12,6 @@ use super::Interest;
 
 /// The key of the notification.
 const NOTIFICATION: u64 = u64::MAX;
-
-/// How many sockets one wait can tell of. What is ready beyond that is told by the next.
-const EVENTS_PER_WAIT: usize = 1024;
 
 /// The poller.
 #[derive(Debug)]
@@ -29,10 +26,10 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Room for the outcome of a wait.
+    /// Room for so many sockets. What is ready beyond that is told by the next wait, or by that of another thread.
     #[must_use]
-    pub fn new() -> Self {
-        Self { events: Vec::with_capacity(EVENTS_PER_WAIT) }
+    pub fn of(sockets: usize) -> Self {
+        Self { events: Vec::with_capacity(sockets) }
     }
 
     /// The keys of the sockets that became ready.
@@ -69,14 +66,17 @@ impl Poller {
         let _ = epoll::delete(&self.epoll, socket);
     }
 
-    /// Waits until a socket is ready, the poller is notified, or `timeout` is over. To be called by one thread.
+    /// Waits until a socket is ready, the poller is notified, or `timeout` is over. Several threads may wait; each
+    /// readiness is told to one of them.
     ///
     /// # Errors
     /// `Interrupted`, by a signal.
     pub fn wait(&self, ready: &mut Ready, timeout: Option<Duration>) -> io::Result<()> {
         ready.events.clear();
         // Rounded up: a wait that ends before its deadline would only be followed by another one.
-        let timeout = timeout.map(|timeout| timeout.saturating_add(Duration::from_micros(999)));
+        let round_up =
+            |wait: Duration| if wait.is_zero() { wait } else { wait.saturating_add(Duration::from_micros(999)) };
+        let timeout = timeout.map(round_up);
         let timeout = timeout.and_then(|timeout| {
             let seconds = i64::from(u32::try_from(timeout.as_secs()).ok()?);
             Some(Timespec { tv_sec: seconds.min(1_000_000), tv_nsec: i64::from(timeout.subsec_nanos()) })
@@ -94,6 +94,13 @@ impl Poller {
     pub fn notify(&self) {
         // It can only fail if 2^64 - 2 notifications were not read yet.
         let _ = rustix::io::write(&self.notification, &1_u64.to_ne_bytes());
+    }
+}
+
+impl AsFd for Poller {
+    /// Readable while something is ready.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 }
 

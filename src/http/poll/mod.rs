@@ -82,7 +82,7 @@ mod tests {
     macro_rules! tells_each_readiness_once {
         ($implementation:ident) => {
             let poller = $implementation::Poller::new().unwrap();
-            let mut ready = $implementation::Ready::new();
+            let mut ready = $implementation::Ready::of(8);
             let mut keys = |timeout_ms| {
                 poller.wait(&mut ready, Some(Duration::from_millis(timeout_ms))).unwrap();
                 ready.keys().collect::<Vec<usize>>()

@@ -3,7 +3,9 @@
 #![allow(unsafe_code, reason = "polling's `add` is unsafe; see `Poller::add`")]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use polling::{Event, Events};
@@ -12,16 +14,20 @@ use super::Interest;
 
 /// The poller.
 #[derive(Debug)]
-pub struct Poller(polling::Poller);
+pub struct Poller {
+    polling: polling::Poller,
+    /// Held while a thread waits: `polling` lets one wait, and returns to others at once as if nothing would ever come.
+    turn: Mutex<()>,
+}
 
 /// What one wait has told. Used again for each wait.
 pub struct Ready(Events);
 
 impl Ready {
-    /// Room for the outcome of a wait.
+    /// Room for so many sockets. What is ready beyond that is told by the next wait, or by that of another thread.
     #[must_use]
-    pub fn new() -> Self {
-        Self(Events::new())
+    pub fn of(sockets: usize) -> Self {
+        Self(Events::with_capacity(NonZeroUsize::new(sockets).unwrap_or(NonZeroUsize::MIN)))
     }
 
     /// The keys of the sockets that became ready.
@@ -36,37 +42,46 @@ impl Poller {
     /// # Errors
     /// If there are no files or memory for it.
     pub fn new() -> io::Result<Self> {
-        polling::Poller::new().map(Self)
+        Ok(Self { polling: polling::Poller::new()?, turn: Mutex::new(()) })
     }
 
     pub(super) fn add(&self, socket: BorrowedFd, key: usize, interest: Interest) -> io::Result<()> {
         // SAFETY: `polling` asks that the source be deleted from the poller before it is dropped. Only `Watched` calls this
         // (and the test beside it): it owns the socket, gives it out by shared reference only, and forgets it when dropped.
-        unsafe { self.0.add(socket.as_raw_fd(), event(key, interest)) }
+        unsafe { self.polling.add(socket.as_raw_fd(), event(key, interest)) }
     }
 
     pub(super) fn arm(&self, socket: BorrowedFd, key: usize, interest: Interest) -> io::Result<()> {
-        self.0.modify(socket, event(key, interest))
+        self.polling.modify(socket, event(key, interest))
     }
 
     pub(super) fn forget(&self, socket: BorrowedFd) {
         // It can only fail for a socket that was not added.
-        let _ = self.0.delete(socket);
+        let _ = self.polling.delete(socket);
     }
 
-    /// Waits until a socket is ready, the poller is notified, or `timeout` is over. To be called by one thread.
+    /// Waits until a socket is ready, the poller is notified, or `timeout` is over. Several threads may wait; each
+    /// readiness is told to one of them. The time until it is a thread's turn does not count.
     ///
     /// # Errors
     /// `Interrupted`, by a signal.
     pub fn wait(&self, ready: &mut Ready, timeout: Option<Duration>) -> io::Result<()> {
         ready.0.clear();
-        self.0.wait(&mut ready.0, timeout).map(|_| ())
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.polling.wait(&mut ready.0, timeout).map(|_| ())
     }
 
     /// Ends the wait that is under way, or else the next one.
     pub fn notify(&self) {
-        // It can only fail if the system has no memory for it; the next wait has a timeout then.
-        let _ = self.0.notify();
+        // It can only fail if the system has no memory for it.
+        let _ = self.polling.notify();
+    }
+}
+
+impl AsFd for Poller {
+    /// Readable while something is ready.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.polling.as_fd()
     }
 }
 
