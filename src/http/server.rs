@@ -56,7 +56,7 @@ pub struct Shared {
 
 /// What a worker is given to do.
 pub enum Job {
-    /// There is something to read, or room to write, since then.
+    /// There is something to read, or room to write; a worker was told so then.
     Ready { wire: Box<Wire>, since: Instant },
     /// Its turn in the lane has come.
     Admitted(LaneRequest),

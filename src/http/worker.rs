@@ -62,7 +62,7 @@ enum Turn {
 
 /// What is left of a connection's turn.
 struct Budget {
-    /// When what is being answered was ready to be read.
+    /// When a worker was told of what is being answered.
     since: Instant,
     /// A second read would nearly always find nothing.
     may_read: bool,
