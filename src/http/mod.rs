@@ -2,9 +2,9 @@
 //! comes between.
 //!
 //! The path of a request through the files: `socket`, `watcher` (accept) → `table`, `poll` (until there is something
-//! to read) → `lookout`, `worker` (reads what is there) → `connection` (what state is this?) → `head`, `framing`, `grammar` (is it a request,
-//! within `limits`? else `refusal`) → `lane` (may it wait for a database?) → the [`Service`]'s handler → `answer` →
-//! one `write`, and back to the table.
+//! to read) → `lookout`, `worker` (reads what is there) → `connection` (what state is this?) → `head`, `framing`,
+//! `grammar` (is it a request, within `limits`? else `refusal`) → `lane` (may it wait for a database?) → the
+//! [`Service`]'s handler → `answer` → one `write`, and back to the table.
 //!
 //! Invariant: a thread works only while there is something to read or to write. Connections that are idle or half sent
 //! wait in the poller and cost a buffer; every wait has a deadline. Nothing here knows of users.

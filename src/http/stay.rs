@@ -1,7 +1,7 @@
 //! Lets one worker at a time wait a moment for the next request of the client that it has just answered.
 //!
-//! A client that asks one thing after the other is answered without a detour over the poller. Where
-//! that does not pay, because clients take longer, it is tried ever more rarely.
+//! A client that asks one thing after the other is answered without a detour over the poller. Where that does not pay,
+//! because clients take longer, it is tried ever more rarely.
 //!
 //! Invariant: no more than one worker of a listener waits like this, for [`MOMENT`] at the most, and never while there
 //! is work for it.

@@ -153,24 +153,23 @@ impl Table {
     /// Takes out what is parked under a key.
     #[must_use]
     pub fn take(&self, key: usize) -> Option<Box<Wire>> {
-        let slot = self.slots.get(key)?;
-        let mut parked = locked(&slot.parked);
-        let wire = parked.take()?;
-        // Under the lock, and only if there was something: the next one may be parked at any moment.
-        slot.deadline_ms.store(NO_DEADLINE, Ordering::Release);
-        Some(wire)
+        self.take_if(key, |_| true)
     }
 
     /// Takes out what is parked under a key, if its deadline is over: a worker may have had it since that was found.
     #[must_use]
     pub fn take_overdue(&self, key: usize, now: Instant) -> Option<Box<Wire>> {
+        let now_ms = self.to_ms(now);
+        self.take_if(key, |deadline_ms| deadline_ms <= now_ms)
+    }
+
+    fn take_if(&self, key: usize, is_wanted: impl FnOnce(u64) -> bool) -> Option<Box<Wire>> {
         let slot = self.slots.get(key)?;
         let mut parked = locked(&slot.parked);
-        if slot.deadline_ms.load(Ordering::Acquire) > self.to_ms(now) {
-            return None;
-        }
+        let wire = parked.take_if(|_| is_wanted(slot.deadline_ms.load(Ordering::Acquire)))?;
+        // Under the lock, and only if there was something: the next one may be parked at any moment.
         slot.deadline_ms.store(NO_DEADLINE, Ordering::Release);
-        parked.take()
+        Some(wire)
     }
 
     /// The keys of parked connections whose deadline is over, and the earliest deadline among the others.
