@@ -81,16 +81,17 @@ impl Discovery {
     /// # Errors
     /// What the discovery failed with; [`BucketError::Timeout`] if the deadline came first.
     pub fn wait_for_topology(self: &Arc<Self>, deadline: Deadline) -> Result<(), BucketError> {
+        // Before the thread is started: it may be done before anybody looks again, and that was the next discovery.
+        let round = self.lock().round;
         refresher::ensure(self);
         let mut state = self.lock();
         if let Some((error, _)) = state.failure.as_ref().filter(|(_, took)| *took >= SILENCE) {
             return Err(error.clone().of_another_request());
         }
-        if state.refresher == Refresher::Waiting {
+        if state.refresher == Refresher::Waiting && state.round == round {
             state.refresher = Refresher::Wanted;
             self.changed.notify_all();
         }
-        let round = state.round;
         loop {
             if state.topology.is_some() {
                 return Ok(());
