@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::envelope::{self, Notice, Success};
 use super::meaning::{self, Target};
-use super::statement::{is_context_id, server_timeout};
+use super::parameters::{self, Access};
 use crate::bucket::couchbase::failure::Failure;
 use crate::bucket::couchbase::keyspace::Keyspace;
 use crate::bucket::couchbase::status;
@@ -37,46 +37,30 @@ fn create_index(keyspace: &Keyspace) -> String {
     format!("CREATE INDEX userprofiles_by_type ON {keyspace}(`type`, META().id);")
 }
 
-/// The parameters of the request, by the names that the engine has for them.
 #[derive(Serialize)]
-#[allow(clippy::struct_excessive_bools, reason = "they are truth values on the wire")]
-struct Parameters<'a> {
-    statement: String,
+struct Arguments<'a> {
     #[serde(rename = "$type")]
     kind: &'a str,
     #[serde(rename = "$after")]
     after: &'a str,
     #[serde(rename = "$most")]
     most: usize,
-    readonly: bool,
     /// What was stored a moment ago is listed too: an export that silently lacks users would be taken for a whole one.
     scan_consistency: &'static str,
-    timeout: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_context_id: Option<&'a str>,
-    pretty: bool,
-    metrics: bool,
-    signature: bool,
 }
 
 /// The body of the request that lists a page, with `left` until the deadline.
 #[must_use]
 pub fn request(keyspace: &Keyspace, page: Page, left: Duration, context_id: Option<&str>) -> Vec<u8> {
-    let parameters = Parameters {
-        statement: select(keyspace),
+    let arguments = Arguments {
         kind: USERPROFILE_DOC_TYPE,
         after: page.after.map_or("", DocumentId::as_str),
         most: page.most,
-        readonly: true,
         scan_consistency: "request_plus",
-        timeout: server_timeout(left),
-        client_context_id: context_id.filter(|id| is_context_id(id)),
-        pretty: false,
-        metrics: false,
-        signature: false,
     };
-    // Strings, numbers and truth values: there is nothing in it that serde_json can fail on.
-    serde_json::to_vec(&parameters).unwrap_or_default()
+    let mut body = Vec::new();
+    parameters::write(&mut body, &select(keyspace), &arguments, Access::Read, left, context_id);
+    body
 }
 
 #[derive(Deserialize)]
@@ -185,8 +169,8 @@ mod tests {
             concat!(
                 r#"{"statement":"SELECT META(d).id AS id, d AS doc FROM `b`.`s`.`c` AS d WHERE d.type = $type AND "#,
                 r#"META(d).id > $after ORDER BY META(d).id LIMIT $most","$type":"userprofile","#,
-                r#""$after":"userprofile::a\"`","$most":2,"readonly":true,"scan_consistency":"request_plus","#,
-                r#""timeout":"299900ms","pretty":false,"metrics":false,"signature":false}"#,
+                r#""$after":"userprofile::a\"`","$most":2,"scan_consistency":"request_plus","readonly":true,"#,
+                r#""timeout":"299900ms","pretty":false,"metrics":true,"signature":false}"#,
             )
         );
         let first = request(&target().keyspace, page(None), Duration::from_secs(300), None);

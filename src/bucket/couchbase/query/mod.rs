@@ -10,6 +10,7 @@ pub mod envelope;
 mod go_duration;
 mod listing;
 pub mod meaning;
+mod parameters;
 mod statement;
 mod store;
 

@@ -7,13 +7,13 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde::Serializer;
 use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::envelope::{self, Notice, Success};
 use super::meaning::{self, Target};
-use super::statement::{is_context_id, server_timeout};
+use super::parameters::{self, Access};
 use crate::bucket::couchbase::failure::{Failure, Remedy};
 use crate::bucket::couchbase::keyspace::Keyspace;
 use crate::bucket::couchbase::status;
@@ -64,8 +64,8 @@ pub fn request(
         .map(|document| document.text.len() + 2 * document.id.as_str().len() + BYTES_AROUND_DOCUMENT)
         .sum::<usize>();
     let mut body = Vec::with_capacity(room + BYTES_AROUND_REQUEST);
-    // Into memory: there is nothing that serde_json can fail on.
-    let _ = write_request(&mut body, keyspace, documents, &values, left, context_id);
+    let arguments = Arguments { documents, values: &values };
+    parameters::write(&mut body, &upsert(keyspace, documents.len()), &arguments, Access::Write, left, context_id);
     Ok(body)
 }
 
@@ -73,31 +73,21 @@ fn json(text: &str) -> Result<&RawValue, InvalidDocument> {
     serde_json::from_str(text).map_err(|error| InvalidDocument::NotJson { line: error.line(), column: error.column() })
 }
 
-fn write_request(
-    body: &mut Vec<u8>,
-    keyspace: &Keyspace,
-    documents: &[NewDocument],
-    values: &[&RawValue],
-    left: Duration,
-    context_id: Option<&str>,
-) -> serde_json::Result<()> {
-    let mut serializer = serde_json::Serializer::new(body);
-    let mut members = serializer.serialize_map(None)?;
-    members.serialize_entry("statement", &upsert(keyspace, documents.len()))?;
-    for (place, (document, value)) in documents.iter().zip(values).enumerate() {
-        members.serialize_entry(&format!("$k{place}"), document.id.as_str())?;
-        members.serialize_entry(&format!("$v{place}"), value)?;
+/// The ids and the texts of documents, each under a name of its own.
+struct Arguments<'a> {
+    documents: &'a [NewDocument],
+    values: &'a [&'a RawValue],
+}
+
+impl Serialize for Arguments<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        for (place, (document, value)) in self.documents.iter().zip(self.values).enumerate() {
+            members.serialize_entry(&format!("$k{place}"), document.id.as_str())?;
+            members.serialize_entry(&format!("$v{place}"), value)?;
+        }
+        members.end()
     }
-    members.serialize_entry("readonly", &false)?;
-    members.serialize_entry("timeout", &server_timeout(left))?;
-    if let Some(context_id) = context_id.filter(|id| is_context_id(id)) {
-        members.serialize_entry("client_context_id", context_id)?;
-    }
-    members.serialize_entry("pretty", &false)?;
-    // They say how many documents were stored.
-    members.serialize_entry("metrics", &true)?;
-    members.serialize_entry("signature", &false)?;
-    SerializeMap::end(members)
 }
 
 fn upsert(keyspace: &Keyspace, documents: usize) -> String {
