@@ -10,6 +10,8 @@
 
 #[path = "support/constant.rs"]
 mod constant;
+#[path = "../tests/support/settings.rs"]
+mod settings;
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -19,13 +21,9 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use secrecy::SecretString;
 use userprofiles::bucket::couchbase::Couchbase;
 use userprofiles::clock::{self, Deadline};
-use userprofiles::config::{
-    BucketSettings, ConnectionString, Connections, CouchbaseApi, CouchbaseSettings, DatabaseName, Network, Scheme,
-    SecretSource, Seed,
-};
+use userprofiles::config::{BucketSettings, Settings};
 use userprofiles::observe::Observer;
 use userprofiles::{Bucket, BucketTimeouts, Username, get_bucket, get_user};
 
@@ -254,37 +252,6 @@ fn path_and_body(request: &[u8]) -> Result<(&str, &[u8]), Failure> {
 
 /// The settings of the tutorial, at this service.
 fn database(service: SocketAddr) -> Result<(Arc<Couchbase>, BucketSettings), Failure> {
-    let BucketTimeouts { operation, attempt, connect, n1ql } = BucketTimeouts::default();
-    let bucket = BucketSettings {
-        database: DatabaseName::Couchbase,
-        connections: Connections::PerRequest,
-        max_connections: None,
-        wait_timeout: Duration::from_secs(1),
-        operation_timeout: operation,
-        attempt_timeout: attempt,
-        n1ql_timeout: n1ql,
-        connect_timeout: connect,
-        slow_operation: Duration::from_secs(1),
-    };
-    let seed = Seed { host: service.ip().to_string(), management_port: service.port() };
-    let couchbase = CouchbaseSettings {
-        connection_string: ConnectionString {
-            scheme: Scheme::Http,
-            seeds: vec![seed],
-            ..ConnectionString::localhost()
-        },
-        bucket: "bucket_name".to_owned(),
-        scope: "_default".to_owned(),
-        collection: "_default".to_owned(),
-        username: Some("bench".to_owned()),
-        password: Some(SecretString::from("bench")),
-        api: CouchbaseApi::Query,
-        password_source: SecretSource::Fixed,
-        ca_file: None,
-        client_certificate_file: None,
-        client_key_file: None,
-        network: Network::Auto,
-        danger_accept_invalid_certificates: false,
-    };
+    let Settings { couchbase, bucket, .. } = settings::settings(&[service], "bench", "bench", &[]);
     Ok((Couchbase::start(&couchbase, &bucket, &Observer::default())?, bucket))
 }

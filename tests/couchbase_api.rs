@@ -11,10 +11,10 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use couchbase::{Cut, Double, ErrorAnswer, Manager, Query, Raised, Raw, Stored};
+use couchbase::{CodeRow, Cut, Double, Manager, Query, Raw, Stored, code_rows};
 use on_couchbase::{
-    HASH, MODES, assert_holds_no_secret, assert_serves_john, double_with_john, error_line, profile, serve, serve_at,
-    wait_for_john,
+    HASH, MODES, assert_holds_no_secret, assert_read, assert_serves_john, double_with_john, error_line, profile, serve,
+    serve_at, wait_for_john,
 };
 use support::client::Answer;
 use support::server::{Server, sample_users};
@@ -164,27 +164,17 @@ fn status_of(code: &str) -> u16 {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct CodeRow {
-    code: i64,
-    http: u16,
-    raised: String,
-    retry: Option<bool>,
-    meaning: String,
-}
-
 #[test]
 fn every_error_code_of_the_query_service() {
-    let rows: Vec<CodeRow> = serde_json::from_str(include_str!("data/couchbase-codes.json")).unwrap();
-    assert!(rows.len() > 70);
+    let rows = code_rows();
     for mode in MODES {
         let double = double_with_john();
         let server = serve(&double, &[mode]);
         assert_serves_john(&server);
         let mut without_advice = Vec::new();
-        for (number, CodeRow { code, http, raised, retry, meaning }) in rows.iter().enumerate() {
-            let raised = if raised == "before" { Raised::Before } else { Raised::During };
-            double.set_query(Query::Error(ErrorAnswer { errors: vec![(*code, *retry)], status: *http, raised }));
+        for (number, row) in rows.iter().enumerate() {
+            double.set_query(Query::Error(row.answer()));
+            let CodeRow { code, meaning, .. } = row;
             let line = assert_fails(&server, &format!("row-{number}-{code}"), status_of(meaning), meaning);
             if meaning == "invalid-document" {
                 assert!(line.contains("larger than 20971520 bytes") && line.contains("userprofile::johndoe"), "{line}");
@@ -436,19 +426,7 @@ fn documents_that_only_couchbase_has() {
         let mut client = server.connect();
         for (name, stored, expected) in &documents {
             double.put_stored(&format!("userprofile::{name}"), stored.clone());
-            let answer = client.request("GET", &format!("/users/{name}"), &format!("X-Request-Id: {name}\r\n"));
-            match expected {
-                Ok(username) => {
-                    assert_eq!(answer.status, 200, "{name}: {}", answer.text());
-                    assert_eq!(answer.json()["username"], *username, "{name}");
-                }
-                Err((code, part)) => {
-                    answer.assert_problem(500, code);
-                    let line = error_line(&server, name);
-                    assert!(line.contains(part), "{name}: {line}");
-                }
-            }
-            assert_holds_no_secret(&format!("{}{}", answer.head, answer.text()));
+            assert_read(&server, &mut client, name, *expected);
             double.remove(&format!("userprofile::{name}"));
         }
         let log = server.log();

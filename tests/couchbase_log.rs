@@ -4,6 +4,8 @@
 
 #[path = "support/couchbase/mod.rs"]
 mod couchbase;
+#[path = "support/settings.rs"]
+mod settings;
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,13 +13,8 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use couchbase::Double;
-use secrecy::SecretString;
 use userprofiles::bucket::couchbase::Couchbase;
 use userprofiles::clock::{self, Deadline};
-use userprofiles::config::{
-    BucketSettings, ConnectionString, Connections, CouchbaseApi, CouchbaseSettings, DatabaseName, Network, Scheme,
-    SecretSource, Seed,
-};
 use userprofiles::observe::Observer;
 use userprofiles::{BucketTimeouts, Username, get_bucket, get_user};
 
@@ -48,38 +45,8 @@ fn no_login_and_no_document_is_logged() {
     log::set_max_level(log::LevelFilter::Trace);
     let double = Double::start();
     double.put("userprofile::johndoe", &format!(r#"{{"username":"johndoe","hashed_password":"{HASH}"}}"#));
-    let seed = double.manager_address();
-    let settings = CouchbaseSettings {
-        connection_string: ConnectionString {
-            scheme: Scheme::Http,
-            seeds: vec![Seed { host: seed.ip().to_string(), management_port: seed.port() }],
-            ..ConnectionString::localhost()
-        },
-        bucket: couchbase::BUCKET.to_owned(),
-        scope: "_default".to_owned(),
-        collection: "_default".to_owned(),
-        username: Some(couchbase::USERNAME.to_owned()),
-        password: Some(SecretString::from(couchbase::PASSWORD)),
-        password_source: SecretSource::Fixed,
-        api: CouchbaseApi::Query,
-        ca_file: None,
-        client_certificate_file: None,
-        client_key_file: None,
-        network: Network::Auto,
-        danger_accept_invalid_certificates: false,
-    };
-    let bucket_settings = BucketSettings {
-        database: DatabaseName::Couchbase,
-        connections: Connections::PerRequest,
-        max_connections: None,
-        wait_timeout: AMPLE,
-        operation_timeout: AMPLE,
-        attempt_timeout: AMPLE,
-        n1ql_timeout: AMPLE,
-        connect_timeout: AMPLE,
-        slow_operation: AMPLE,
-    };
-    let database = Couchbase::start(&settings, &bucket_settings, &Observer::default()).unwrap();
+    let settings = settings::settings(&[double.manager_address()], couchbase::USERNAME, couchbase::PASSWORD, &[]);
+    let database = Couchbase::start(&settings.couchbase, &settings.bucket, &Observer::default()).unwrap();
     let deadline = Deadline::after(clock::now(), AMPLE);
     let mut bucket = get_bucket(database.as_ref(), &BucketTimeouts::default(), deadline).unwrap();
     assert!(get_user(bucket.as_mut(), &Username::parse("johndoe").unwrap()).unwrap().is_some());

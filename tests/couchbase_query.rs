@@ -7,20 +7,18 @@ mod connections;
 mod couchbase;
 #[path = "couchbase_query/discovery.rs"]
 mod discovery;
+#[path = "support/settings.rs"]
+mod settings;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use couchbase::{Cut, Double, ErrorAnswer, Manager, Query, Raised, Raw, Stored};
-use secrecy::SecretString;
+use couchbase::{CodeRow, Cut, Double, ErrorAnswer, Manager, Query, Raised, Raw, Stored, code_rows};
 use userprofiles::bucket::couchbase::Couchbase;
 use userprofiles::bucket::{Cas, Database, NewDocument};
 use userprofiles::clock::{self, Deadline};
-use userprofiles::config::{
-    BucketSettings, ConnectionString, Connections, CouchbaseApi, CouchbaseSettings, DatabaseName, Network, Scheme,
-    SecretSource, Seed,
-};
+use userprofiles::config::{BucketSettings, CouchbaseSettings, Scheme, Settings};
 use userprofiles::model::{InvalidDocument, MAX_DOCUMENT_BYTES};
 use userprofiles::observe::Observer;
 use userprofiles::{BucketError, BucketTimeouts, DocumentId, UserInDb, Username, get_bucket, get_user};
@@ -34,37 +32,26 @@ const BRIEF: Duration = Duration::from_millis(300);
 
 const JOHN: &str = r#"{"username":"johndoe","full_name":"John Doe","hashed_password":"h","type":"userprofile"}"#;
 
-fn bucket_settings() -> BucketSettings {
-    BucketSettings {
-        database: DatabaseName::Couchbase,
-        connections: Connections::PerRequest,
-        max_connections: None,
-        wait_timeout: AMPLE,
-        operation_timeout: AMPLE,
-        attempt_timeout: Duration::from_secs(5),
-        n1ql_timeout: AMPLE,
-        connect_timeout: Duration::from_secs(5),
-        slow_operation: AMPLE,
-    }
+/// Nothing ends but by what happens; a node that says nothing is left after five seconds.
+fn settings(nodes: &[SocketAddr]) -> Settings {
+    let ample = |name: &str| format!("bucket.{name}={}s", AMPLE.as_secs());
+    let set = [
+        ample("wait_timeout"),
+        ample("operation_timeout"),
+        ample("n1ql_timeout"),
+        ample("slow_operation"),
+        "bucket.attempt_timeout=5s".to_owned(),
+        "bucket.connect_timeout=5s".to_owned(),
+    ];
+    settings::settings(nodes, couchbase::USERNAME, couchbase::PASSWORD, &set.each_ref().map(String::as_str))
 }
 
-fn couchbase_settings(seeds: &[SocketAddr]) -> CouchbaseSettings {
-    let seeds = seeds.iter().map(|seed| Seed { host: seed.ip().to_string(), management_port: seed.port() }).collect();
-    CouchbaseSettings {
-        connection_string: ConnectionString { scheme: Scheme::Http, seeds, ..ConnectionString::localhost() },
-        bucket: couchbase::BUCKET.to_owned(),
-        scope: "_default".to_owned(),
-        collection: "_default".to_owned(),
-        username: Some(couchbase::USERNAME.to_owned()),
-        password: Some(SecretString::from(couchbase::PASSWORD)),
-        password_source: SecretSource::Fixed,
-        api: CouchbaseApi::Query,
-        ca_file: None,
-        client_certificate_file: None,
-        client_key_file: None,
-        network: Network::Auto,
-        danger_accept_invalid_certificates: false,
-    }
+fn bucket_settings() -> BucketSettings {
+    settings(&[SocketAddr::from(([127, 0, 0, 1], 1))]).bucket
+}
+
+fn couchbase_settings(nodes: &[SocketAddr]) -> CouchbaseSettings {
+    settings(nodes).couchbase
 }
 
 fn start(settings: &CouchbaseSettings) -> Arc<Couchbase> {
@@ -125,24 +112,14 @@ fn assert_well_behaved(double: &Double) {
     assert_eq!(double.counts().query.overlapping, 0);
 }
 
-#[derive(serde::Deserialize)]
-struct CodeRow {
-    code: i64,
-    http: u16,
-    raised: String,
-    retry: Option<bool>,
-    meaning: String,
-}
-
 #[test]
 fn every_error_code_means_what_the_contract_says() {
-    let rows: Vec<CodeRow> = serde_json::from_str(include_str!("data/couchbase-codes.json")).unwrap();
     let (double, database) = found_john();
-    for CodeRow { code, http, raised, retry, meaning: expected } in &rows {
-        let raised = if raised == "before" { Raised::Before } else { Raised::During };
-        double.set_query(Query::Error(ErrorAnswer { errors: vec![(*code, *retry)], status: *http, raised }));
+    for row in code_rows() {
+        double.set_query(Query::Error(row.answer()));
+        let CodeRow { code, meaning: expected, .. } = &row;
         let outcome = read(database.as_ref(), "johndoe", AMPLE);
-        assert_eq!(meaning(&outcome), expected, "{code} with HTTP {http}: {:?}", outcome.err());
+        assert_eq!(meaning(&outcome), expected, "{row:?}: {:?}", outcome.err());
         let text = outcome.unwrap_err().to_string();
         assert!(!text.contains(couchbase::MESSAGE_MARKER), "{text}");
         assert!(text.contains(&code.to_string()) || expected == "invalid-document", "{code}: {text}");

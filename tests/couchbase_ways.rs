@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 
 use couchbase::{BUCKET, Behaviour, Counts, Cut, Documents, Double, Manager, Query, Raw, Stored};
 use on_couchbase::{
-    HASH, JOHN, MODES, WayIn, assert_holds_no_secret, assert_serves_john, double_with_john, error_line, profile,
-    serve_at, serve_by, wait_for_john,
+    HASH, JOHN, MODES, WayIn, assert_holds_no_secret, assert_read, assert_serves_john, double_with_john, error_line,
+    profile, serve_at, serve_by, wait_for_john,
 };
 use support::client::{Answer, Client, segment};
 use support::server::{Server, serve, userprofiles};
@@ -371,7 +371,11 @@ fn what_only_couchbase_has() {
         ("cas-small", plain().with_cas("7"), Ok("plain")),
         // In a string it takes an eighth more.
         ("longest", Stored::json(&of_bytes(MAX_DOCUMENT_BYTES, "\\\"xxxxxxxxxxxxxx")), Ok("big")),
-        ("too-long", Stored::json(&of_bytes(MAX_DOCUMENT_BYTES + 1, "x")), Err("larger than 20971520")),
+        (
+            "too-long",
+            Stored::json(&of_bytes(MAX_DOCUMENT_BYTES + 1, "x")),
+            Err(("invalid-document", "larger than 20971520")),
+        ),
     ];
     for (way, mode) in WayIn::BY_GET.into_iter().zip(MODES) {
         let double = Double::start();
@@ -379,18 +383,7 @@ fn what_only_couchbase_has() {
         let mut client = server.connect();
         for (name, stored, expected) in &documents {
             double.put_stored(&format!("userprofile::{name}"), stored.clone());
-            let answer = client.request("GET", &format!("/users/{name}"), &format!("X-Request-Id: {name}\r\n"));
-            match expected {
-                Ok(username) => {
-                    assert_eq!(answer.status, 200, "{name}: {}", answer.text());
-                    assert_eq!(answer.json()["username"], *username, "{name}");
-                }
-                Err(part) => {
-                    answer.assert_problem(500, "invalid-document");
-                    let line = error_line(&server, name);
-                    assert!(line.contains(part), "{name}: {line}");
-                }
-            }
+            assert_read(&server, &mut client, name, *expected);
             double.remove(&format!("userprofile::{name}"));
         }
         // Longer than any document could be in whatever it comes in: it is not read to its end.

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::couchbase::{BUCKET, Double, MESSAGE_MARKER, PASSWORD, Port, USERNAME};
+use crate::support::client::Client;
 use crate::support::server::{Server, userprofiles};
 
 /// Both values of `[bucket] connections`, as settings.
@@ -104,6 +105,23 @@ pub fn error_line(server: &Server, request_id: &str) -> String {
     let log = server.log();
     let line = log.lines().find(|line| line.contains(" ERROR ") && line.contains(&format!("request_id={request_id}")));
     line.unwrap_or_else(|| panic!("{request_id}: no error in the log:\n{log}")).to_owned()
+}
+
+/// The answer to a read of a stored document of this name: the user, or a 500 of this code with these words in the log.
+pub fn assert_read(server: &Server, client: &mut Client, name: &str, expected: Result<&str, (&str, &str)>) {
+    let answer = client.request("GET", &format!("/users/{name}"), &format!("X-Request-Id: {name}\r\n"));
+    match expected {
+        Ok(username) => {
+            assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+            assert_eq!(answer.json()["username"], *username, "{name}");
+        }
+        Err((code, words)) => {
+            answer.assert_problem(500, code);
+            let line = error_line(server, name);
+            assert!(line.contains(words), "{name}: {line}");
+        }
+    }
+    assert_holds_no_secret(&format!("{}{}", answer.head, answer.text()));
 }
 
 /// Waits until `johndoe` is answered. A node that kept others waiting is left out until a probe finds that it answers,

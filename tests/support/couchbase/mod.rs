@@ -15,6 +15,7 @@
 
 mod behaviour;
 mod bulk;
+mod codes;
 mod documents;
 mod front;
 mod gateway;
@@ -24,6 +25,7 @@ mod port;
 mod query;
 
 pub use behaviour::{Behaviour, Cut, Documents, ErrorAnswer, Hold, Login, Manager, Query, Raised, Raw, Setup, Stored};
+pub use codes::{CodeRow, code_rows};
 pub use front::{Front, Handshakes};
 pub use port::{Port, PortCounts};
 
