@@ -221,11 +221,10 @@ impl Bucket for FileConnection {
 }
 
 impl Drop for FileConnection {
-    /// A writer leaves the log empty where it can, so that a plain copy of the file is a whole backup and readers need
-    /// not look in two places. If readers are in the way, `SQLite` does it some other time.
+    /// A writer leaves the log empty where it can.
     fn drop(&mut self) {
         if self.log_to_fold == LogToFold::Some && self.connection.busy_timeout(LOG_FOLD_WAIT).is_ok() {
-            let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            let _ = schema::fold_log(&self.connection);
         }
     }
 }

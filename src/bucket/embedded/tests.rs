@@ -319,6 +319,30 @@ fn a_writer_leaves_the_log_empty_for_a_plain_copy_to_be_whole() {
 }
 
 #[test]
+fn opening_tells_the_log_how_large_the_file_is_and_leaves_it_empty() {
+    let (_folder, path) = folder_and_path();
+    drop(Embedded::create(&path).unwrap());
+    let _opened_again = Embedded::create(&path).unwrap();
+    assert_eq!(fs::metadata(path.with_file_name("userprofiles.db-wal")).unwrap().len(), 0);
+    // The number of pages in the header of the log's index (SQLite, "WAL-mode File Format", §2.1).
+    let index = fs::read(path.with_file_name("userprofiles.db-shm")).unwrap();
+    let pages = u32::from_ne_bytes(index[20..24].try_into().unwrap());
+    assert!(pages > 0);
+}
+
+#[test]
+fn a_file_that_another_one_writes_to_is_opened_and_its_writer_not_waited_for() {
+    let (_folder, path) = folder_and_path();
+    let database = Embedded::create(&path).unwrap();
+    let mut keeper = database.file.connect().unwrap();
+    let writer = database.file.connect().unwrap();
+    writer.execute_batch("BEGIN IMMEDIATE").unwrap();
+    schema::prepare(&mut keeper, &path).unwrap();
+    let waits_ms: i32 = keeper.query_row("PRAGMA busy_timeout", [], |row| row.get(0)).unwrap();
+    assert_eq!(waits_ms, 0);
+}
+
+#[test]
 fn a_file_that_was_moved_or_replaced_is_refused_and_kept_connections_notice() {
     let (folder, path) = folder_and_path();
     let database = Embedded::create(&path).unwrap();
