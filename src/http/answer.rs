@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rouille::Response;
 
-use super::connection::AfterAnswer;
+use super::framing::Persistence;
 use super::head::Version;
 
 /// What an answer's bytes depend on beside the response itself.
@@ -17,8 +17,8 @@ pub struct Framing<'a> {
     pub method: &'a str,
     /// The version of the request.
     pub version: Version,
-    /// What follows.
-    pub after: AfterAnswer,
+    /// What becomes of the connection.
+    pub persistence: Persistence,
     /// The value of `Date`.
     pub date: &'a str,
     /// The value of `X-Request-Id`.
@@ -51,10 +51,10 @@ pub fn encode(response: Response, framing: &Framing, output: &mut Vec<u8>) -> st
         output.extend_from_slice(b"\r\nContent-Length: ");
         push_number(output, body.len());
     }
-    match (framing.after, framing.version) {
-        (AfterAnswer::NextRequest, Version::Http11) => {}
-        (AfterAnswer::NextRequest, Version::Http10) => push_field(output, "Connection", "keep-alive"),
-        (AfterAnswer::Close, _) => push_field(output, "Connection", "close"),
+    match (framing.persistence, framing.version) {
+        (Persistence::KeepAlive, Version::Http11) => {}
+        (Persistence::KeepAlive, Version::Http10) => push_field(output, "Connection", "keep-alive"),
+        (Persistence::LastRequest | Persistence::Close, _) => push_field(output, "Connection", "close"),
     }
     output.extend_from_slice(b"\r\n\r\n");
     if has_body && framing.method != "HEAD" {
@@ -148,8 +148,8 @@ fn http_date(unix_second: u64) -> String {
 mod tests {
     use super::*;
 
-    fn encoded(response: Response, method: &str, version: Version, after: AfterAnswer) -> String {
-        let framing = Framing { method, version, after, date: "Sun, 06 Nov 1994 08:49:37 GMT", request_id: "id" };
+    fn encoded(response: Response, method: &str, version: Version, persistence: Persistence) -> String {
+        let framing = Framing { method, version, persistence, date: "Sun, 06 Nov 1994 08:49:37 GMT", request_id: "id" };
         let mut output = Vec::new();
         encode(response, &framing, &mut output).unwrap();
         String::from_utf8(output).unwrap()
@@ -159,31 +159,37 @@ mod tests {
 
     #[test]
     fn the_bytes_of_each_kind_of_answer() {
-        use AfterAnswer::{Close, NextRequest};
+        use Persistence::{Close, KeepAlive, LastRequest};
         let text = || Response::from_data("text/plain", "hi");
-        for (response, method, version, after, expected) in [
+        for (response, method, version, persistence, expected) in [
             (
                 text(),
                 "GET",
                 Version::Http11,
-                NextRequest,
+                KeepAlive,
                 "200 OK|Content-Type: text/plain\r\nContent-Length: 2\r\n\r\nhi",
             ),
             (
                 text(),
                 "HEAD",
                 Version::Http11,
-                NextRequest,
+                KeepAlive,
                 "200 OK|Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n",
             ),
             (
                 text(),
                 "GET",
                 Version::Http10,
-                NextRequest,
+                KeepAlive,
                 "200 OK|Content-Type: text/plain\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nhi",
             ),
-            (Response::empty_204(), "OPTIONS", Version::Http11, Close, "204 No Content|Connection: close\r\n\r\n"),
+            (
+                Response::empty_204(),
+                "OPTIONS",
+                Version::Http11,
+                LastRequest,
+                "204 No Content|Connection: close\r\n\r\n",
+            ),
             (
                 Response::text("x").with_status_code(304),
                 "GET",
@@ -193,14 +199,14 @@ mod tests {
             ),
         ] {
             let (status, rest) = expected.split_once('|').unwrap();
-            assert_eq!(encoded(response, method, version, after), format!("HTTP/1.1 {status}{START}{rest}"));
+            assert_eq!(encoded(response, method, version, persistence), format!("HTTP/1.1 {status}{START}{rest}"));
         }
     }
 
     #[test]
     fn a_value_cannot_begin_a_line() {
         let response = Response::empty_204().with_additional_header("Location", "/a\r\nSet-Cookie: x=y");
-        let text = encoded(response, "GET", Version::Http11, AfterAnswer::NextRequest);
+        let text = encoded(response, "GET", Version::Http11, Persistence::KeepAlive);
         assert!(text.contains("Location: /a  Set-Cookie: x=y\r\n"), "{text}");
     }
 

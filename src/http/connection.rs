@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use super::framing::Persistence;
 use super::head::{self, Head, Parsed};
 use super::limits::{LINGER_TIMEOUT, Limits, MAX_BATCH_BYTES, MAX_HEAD_BYTES, MAX_LINGER_BYTES};
 use super::refusal::Refusal;
@@ -25,7 +26,10 @@ pub struct Connection {
     sent_bytes: usize,
     /// When the oldest answer in `output` must have gone.
     write_deadline: Option<Deadline>,
-    after_output: AfterAnswer,
+    /// How the head came that was read last.
+    arrival: Arrival,
+    /// What becomes of it once the last answer has gone.
+    persistence: Persistence,
     input_end: InputEnd,
 }
 
@@ -45,14 +49,10 @@ enum State {
     Over,
 }
 
-/// What follows an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterAnswer {
-    /// Another request.
-    NextRequest,
-    /// The end. What the client may still be sending is waited out, because bytes that nobody reads make the operating
-    /// system answer with a reset, which can destroy an answer on its way (RFC 9112 §9.6).
-    Close,
+enum Arrival {
+    AtOnce,
+    InPieces,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub enum Step {
     Send,
     /// End our side of the connection, and go on reading.
     ShutDownWrite,
+    /// Close it, unless there is something to read.
+    CloseIfQuiet,
     /// Close it.
     Close,
 }
@@ -101,7 +103,8 @@ impl Connection {
             output: Vec::new(),
             sent_bytes: 0,
             write_deadline: None,
-            after_output: AfterAnswer::NextRequest,
+            arrival: Arrival::AtOnce,
+            persistence: Persistence::KeepAlive,
             input_end: InputEnd::NotSeen,
         }
     }
@@ -125,6 +128,7 @@ impl Connection {
         match if self.input.is_empty() { Parsed::Incomplete } else { head::parse(&self.input, reads) } {
             Parsed::Complete(head, length) => {
                 self.input.drain(..length);
+                self.arrival = if self.state == State::Head { Arrival::InPieces } else { Arrival::AtOnce };
                 self.state = State::Answering;
                 Step::Handle(head)
             }
@@ -134,7 +138,7 @@ impl Connection {
             }
             Parsed::Incomplete if self.input_end == InputEnd::Seen => {
                 if self.has_output() {
-                    self.after_output = AfterAnswer::Close;
+                    self.persistence = Persistence::Close;
                     self.state = State::Answering;
                     return Step::Send;
                 }
@@ -151,14 +155,17 @@ impl Connection {
     }
 
     fn after_last_answer(&mut self, now: Instant) -> Step {
-        match self.after_output {
-            AfterAnswer::Close if self.input_end == InputEnd::NotSeen => {
+        match self.persistence {
+            _ if self.input_end == InputEnd::Seen => self.finish(),
+            Persistence::KeepAlive => self.finish(),
+            // Who sends in pieces, or has sent more than it said, may be sending yet more.
+            Persistence::LastRequest if self.arrival == Arrival::AtOnce && !self.has_input() => Step::CloseIfQuiet,
+            Persistence::LastRequest | Persistence::Close => {
                 self.state = State::Lingering { discarded_bytes: 0 };
                 self.deadline = Deadline::after(now, LINGER_TIMEOUT);
                 self.input = Vec::new();
                 Step::ShutDownWrite
             }
-            AfterAnswer::Close | AfterAnswer::NextRequest => self.finish(),
         }
     }
 
@@ -230,11 +237,11 @@ impl Connection {
     }
 
     /// Takes note that an answer was appended to the output, and of what follows it.
-    pub fn answered(&mut self, after: AfterAnswer, limits: &Limits, now: Instant) {
+    pub fn answered(&mut self, persistence: Persistence, limits: &Limits, now: Instant) {
         self.write_deadline.get_or_insert(Deadline::after(now, limits.write_timeout));
-        match after {
-            AfterAnswer::NextRequest => self.state = State::Idle,
-            AfterAnswer::Close => self.after_output = after,
+        match persistence {
+            Persistence::KeepAlive => self.state = State::Idle,
+            Persistence::LastRequest | Persistence::Close => self.persistence = persistence,
         }
     }
 

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::answer::{DateCache, Framing, encode};
-use super::connection::{AfterAnswer, Connection};
+use super::connection::Connection;
 use super::context::NO_ROUTE;
+use super::framing::Persistence;
 use super::grammar::path_of;
 use super::head::Version;
 use super::poll::Watched;
@@ -81,7 +82,7 @@ impl InFlight {
         let framing = Framing {
             method: &waiting.method,
             version: waiting.version,
-            after: AfterAnswer::Close,
+            persistence: Persistence::Close,
             date: date.at(clock::wall()),
             request_id: &waiting.request_id,
         };

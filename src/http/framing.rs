@@ -11,13 +11,16 @@ use super::refusal::Refusal;
 pub enum Persistence {
     /// Another request may follow (RFC 9112 §9.3).
     KeepAlive,
-    /// None will.
+    /// None will, as the client has said itself: it sends nothing more (RFC 9112 §9.6).
+    LastRequest,
+    /// None will, though the client may still be sending. That is waited out, because bytes that nobody reads make the
+    /// operating system answer with a reset, which can destroy an answer on its way (RFC 9112 §9.6).
     Close,
 }
 
 /// Whether bytes follow the head that belong to its request. They are never read as anything: this API takes no bodies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
+enum Body {
     /// The next byte begins the next request.
     None,
     /// What follows is of no known meaning, and the connection ends with the answer.
@@ -29,7 +32,6 @@ pub(super) struct Fields {
     pub read: Vec<(String, String)>,
     pub has_host: bool,
     pub persistence: Persistence,
-    pub body: Body,
 }
 
 impl Fields {
@@ -62,14 +64,14 @@ impl Fields {
         if host.is_some_and(|host| !is_host_and_port(host)) {
             return Err(Refusal::Host);
         }
-        let body = body(content_length, transfer_coding, version)?;
         let persistence = match version {
-            _ if wants_close || body == Body::Present => Persistence::Close,
+            _ if body(content_length, transfer_coding, version)? == Body::Present => Persistence::Close,
+            _ if wants_close => Persistence::LastRequest,
             Version::Http11 => Persistence::KeepAlive,
             Version::Http10 if wants_keep_alive => Persistence::KeepAlive,
-            Version::Http10 => Persistence::Close,
+            Version::Http10 => Persistence::LastRequest,
         };
-        Ok(Self { read, has_host: host.is_some(), persistence, body })
+        Ok(Self { read, has_host: host.is_some(), persistence })
     }
 }
 

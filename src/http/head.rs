@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use super::framing::{Body, Fields, Persistence};
+use super::framing::{Fields, Persistence};
 use super::grammar::{is_host_and_port, is_origin_form, is_tchar, is_vchar};
 use super::limits::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_REQUEST_LINE_BYTES};
 use super::refusal::Refusal;
@@ -24,10 +24,8 @@ pub struct Head {
     pub fields: Vec<(String, String)>,
     /// The version, as far as it matters.
     pub version: Version,
-    /// What the client wants to become of the connection.
+    /// What is to become of the connection; [`Persistence::Close`] where a body follows, and only there.
     pub persistence: Persistence,
-    /// Whether a body follows.
-    pub body: Body,
 }
 
 /// The versions that we speak. A higher minor version is answered as 1.1 (RFC 9110 §2.5).
@@ -96,7 +94,6 @@ fn try_parse(input: &[u8], reads: &[&str]) -> Result<Option<(Head, usize)>, Refu
         fields: fields.read,
         version: line.version,
         persistence: fields.persistence,
-        body: fields.body,
     };
     Ok(Some((head, length)))
 }

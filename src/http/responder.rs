@@ -10,10 +10,9 @@ use std::time::Instant;
 use rouille::{Request, Response};
 
 use super::answer::{DateCache, Framing, encode};
-use super::connection::AfterAnswer;
 use super::context::RequestContext;
 use super::drain::{InFlight, Waiting};
-use super::framing::{Body, Persistence};
+use super::framing::Persistence;
 use super::grammar::path_of;
 use super::head::{Head, Version};
 use super::refusal::Refusal;
@@ -109,7 +108,6 @@ impl Responder {
             fields: Vec::new(),
             version: Version::Http11,
             persistence: Persistence::Close,
-            body: Body::Present,
         };
         let exchange = self.begin(wire, unread, since);
         self.say(wire, exchange, refusal);
@@ -176,19 +174,18 @@ impl Responder {
     }
 
     fn append(&mut self, wire: &mut Wire, exchange: Exchange, response: Response) {
-        let after = match exchange.persistence {
+        let persistence = match exchange.persistence {
             // What the client has sent already is still answered.
             Persistence::KeepAlive if self.shared.drain_end().is_some() && !wire.connection.has_input() => {
-                AfterAnswer::Close
+                Persistence::Close
             }
-            Persistence::KeepAlive => AfterAnswer::NextRequest,
-            Persistence::Close => AfterAnswer::Close,
+            as_asked => as_asked,
         };
         let status = response.status_code;
         let framing = Framing {
             method: exchange.request.method(),
             version: exchange.version,
-            after,
+            persistence,
             date: self.date.at(clock::wall()),
             request_id: exchange.context.request_id(),
         };
@@ -197,7 +194,7 @@ impl Responder {
             wire.connection.abandon();
             return;
         };
-        wire.connection.answered(after, &self.shared.limits, clock::now());
+        wire.connection.answered(persistence, &self.shared.limits, clock::now());
         self.unreported.push(Report { exchange, status, body_bytes });
     }
 }

@@ -240,6 +240,13 @@ impl Worker {
                         return ControlFlow::Break(Turn::Over);
                     }
                 }
+                Step::CloseIfQuiet => {
+                    budget.may_read = true;
+                    match self.read(wire, budget) {
+                        ControlFlow::Break(Turn::Wait(_)) => return ControlFlow::Break(Turn::Over),
+                        turn => turn?,
+                    }
+                }
                 Step::Close => return ControlFlow::Break(Turn::Over),
             }
         }

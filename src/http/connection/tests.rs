@@ -46,9 +46,9 @@ impl Played {
         self.connection.next(&limits(), &[], self.now)
     }
 
-    fn answer(&mut self, after: AfterAnswer) {
+    fn answer(&mut self, persistence: Persistence) {
         self.connection.output().extend_from_slice(b"answer");
-        self.connection.answered(after, &limits(), self.now);
+        self.connection.answered(persistence, &limits(), self.now);
     }
 
     fn send(&mut self, bytes: usize) {
@@ -74,7 +74,7 @@ fn each_wait_has_its_deadline_and_no_byte_moves_it() {
     assert_eq!(played.at_second(11).receive("ET /a HTTP/1.1\r\n"), Step::Receive);
     assert_eq!(played.deadline_s(), 12);
     assert!(matches!(played.receive("Host: x\r\n\r\n"), Step::Handle(_)));
-    played.at_second(20).answer(AfterAnswer::NextRequest);
+    played.at_second(20).answer(Persistence::KeepAlive);
     assert_eq!((played.deadline_s(), played.connection.expiry()), (50, Expiry::CutOff));
     played.at_second(21).send(1);
     assert_eq!(played.deadline_s(), 50);
@@ -91,7 +91,7 @@ fn pipelined_requests_are_handled_one_after_the_other() {
     played.connection.received(REQUEST.repeat(3).as_bytes());
     for _ in 0..3 {
         assert!(matches!(played.next(), Step::Handle(_)));
-        played.answer(AfterAnswer::NextRequest);
+        played.answer(Persistence::KeepAlive);
     }
     assert_eq!(played.next(), Step::Receive);
     assert_eq!(played.connection.unsent(), b"answeransweranswer");
@@ -101,7 +101,7 @@ fn pipelined_requests_are_handled_one_after_the_other() {
 fn a_refusal_ends_the_connection_with_a_linger() {
     let mut played = Played::new();
     assert_eq!(played.receive("GET / HTTP/9.9\r\n\r\nmore"), Step::Refuse(Refusal::VersionNotSupported));
-    played.answer(AfterAnswer::Close);
+    played.answer(Persistence::Close);
     assert_eq!(played.next(), Step::Send);
     played.at_second(3).send(6);
     assert_eq!(played.next(), Step::ShutDownWrite);
@@ -115,7 +115,7 @@ fn a_refusal_ends_the_connection_with_a_linger() {
 fn a_lingering_connection_closes_with_its_client() {
     let mut played = Played::new();
     assert!(matches!(played.receive("BAD\r\n"), Step::Refuse(_)));
-    played.answer(AfterAnswer::Close);
+    played.answer(Persistence::Close);
     played.send(6);
     assert_eq!(played.next(), Step::ShutDownWrite);
     played.connection.received_end();
@@ -127,7 +127,7 @@ fn a_client_that_ended_its_side_gets_its_answers() {
     let mut played = Played::new();
     played.connection.received_end();
     assert!(matches!(played.receive(REQUEST), Step::Handle(_)));
-    played.answer(AfterAnswer::NextRequest);
+    played.answer(Persistence::KeepAlive);
     assert_eq!(played.next(), Step::Send);
     played.send(6);
     assert_eq!(played.next(), Step::Close);
@@ -146,7 +146,7 @@ fn bytes_behind_the_last_request_are_waited_out_until_the_client_ends_its_side()
     for behind in ["", "GET"] {
         let mut played = Played::new();
         assert!(matches!(played.receive(&format!("{REQUEST}{behind}")), Step::Handle(_)));
-        played.answer(AfterAnswer::Close);
+        played.answer(Persistence::Close);
         assert_eq!(played.next(), Step::Send);
         played.send(6);
         assert_eq!(played.next(), Step::ShutDownWrite, "{behind:?}");
@@ -154,9 +154,35 @@ fn bytes_behind_the_last_request_are_waited_out_until_the_client_ends_its_side()
     let mut played = Played::new();
     played.connection.received_end();
     assert!(matches!(played.receive(REQUEST), Step::Handle(_)));
-    played.answer(AfterAnswer::Close);
+    played.answer(Persistence::Close);
     played.send(6);
     assert_eq!(played.next(), Step::Close);
+}
+
+#[test]
+fn after_the_request_that_its_client_called_the_last_it_is_closed_unless_more_came() {
+    let (begin, end) = REQUEST.split_at(7);
+    for (pieces, behind, expected) in [
+        (&[REQUEST][..], "", Step::CloseIfQuiet),
+        (&[REQUEST], "GET", Step::ShutDownWrite),
+        (&[begin, end], "", Step::ShutDownWrite),
+    ] {
+        let mut played = Played::new();
+        for piece in pieces {
+            played.receive(piece);
+        }
+        played.connection.received(behind.as_bytes());
+        played.answer(Persistence::LastRequest);
+        assert_eq!(played.next(), Step::Send);
+        played.send(6);
+        assert_eq!(played.next(), expected, "{pieces:?} {behind:?}");
+    }
+    let mut played = Played::new();
+    assert!(matches!(played.receive(REQUEST), Step::Handle(_)));
+    played.answer(Persistence::LastRequest);
+    played.send(6);
+    assert_eq!(played.next(), Step::CloseIfQuiet);
+    assert_eq!(played.receive("G"), Step::ShutDownWrite, "it was not quiet");
 }
 
 #[test]
@@ -166,7 +192,7 @@ fn a_drain_shortens_every_wait() {
     played.connection.hurry(end);
     assert_eq!(played.deadline_s(), 1);
     assert!(matches!(played.receive(REQUEST), Step::Handle(_)));
-    played.answer(AfterAnswer::Close);
+    played.answer(Persistence::Close);
     assert_eq!(played.deadline_s(), 30);
     played.connection.hurry(end);
     assert_eq!(played.deadline_s(), 1);
@@ -205,20 +231,15 @@ fn outcomes(pieces: &[&[u8]]) -> Vec<String> {
                 match played.next() {
                     Step::Handle(head) => {
                         outcomes.push(format!("{} {}", head.method, head.target));
-                        let after = if head.persistence == crate::http::framing::Persistence::KeepAlive {
-                            AfterAnswer::NextRequest
-                        } else {
-                            AfterAnswer::Close
-                        };
-                        played.answer(after);
+                        played.answer(head.persistence);
                     }
                     Step::Refuse(refusal) => {
                         outcomes.push(format!("{refusal:?}"));
-                        played.answer(AfterAnswer::Close);
+                        played.answer(Persistence::Close);
                     }
                     Step::Send => played.send(played.connection.unsent().len()),
                     Step::ShutDownWrite => {}
-                    Step::Receive | Step::Close => break,
+                    Step::Receive | Step::CloseIfQuiet | Step::Close => break,
                 }
             }
         }

@@ -30,7 +30,7 @@ fn complete_heads() {
     ] {
         let head = outcome(input).unwrap().unwrap_or_else(|| panic!("incomplete: {input:?}"));
         assert_eq!((head.method.as_str(), head.target.as_str()), (method, target), "{input:?}");
-        assert_eq!(head.body, Body::None, "{input:?}");
+        assert_ne!(head.persistence, Persistence::Close, "{input:?}");
     }
 }
 
@@ -122,7 +122,7 @@ fn every_beginning_of_a_valid_head_is_incomplete() {
     }
     let complete = outcome(head).unwrap().unwrap();
     assert_eq!(complete.fields, [("x-test".to_owned(), "a, b".to_owned())]);
-    assert_eq!(complete.persistence, Persistence::Close);
+    assert_eq!(complete.persistence, Persistence::LastRequest);
 }
 
 #[test]
@@ -155,20 +155,22 @@ fn what_lies_past_the_largest_head_decides_nothing() {
 
 #[test]
 fn what_follows_an_answer() {
-    use Persistence::{Close, KeepAlive};
-    for (version, fields, persistence, body) in [
-        ("1.1", "", KeepAlive, Body::None),
-        ("1.1", "Connection: CLOSE\r\n", Close, Body::None),
-        ("1.1", "Connection: keep-alive\r\nConnection: x, close\r\n", Close, Body::None),
-        ("1.0", "", Close, Body::None),
-        ("1.0", "Connection: Keep-Alive\r\n", KeepAlive, Body::None),
-        ("1.1", "Content-Length: 0\r\n", KeepAlive, Body::None),
-        ("1.1", "Content-Length: 1\r\n", Close, Body::Present),
-        ("1.1", "Content-Length: 18446744073709551615\r\n", Close, Body::Present),
-        ("1.1", "Transfer-Encoding: Chunked\r\n", Close, Body::Present),
+    use Persistence::{Close, KeepAlive, LastRequest};
+    for (version, fields, persistence) in [
+        ("1.1", "", KeepAlive),
+        ("1.1", "Connection: CLOSE\r\n", LastRequest),
+        ("1.1", "Connection: keep-alive\r\nConnection: x, close\r\n", LastRequest),
+        ("1.0", "", LastRequest),
+        ("1.0", "Connection: Keep-Alive\r\n", KeepAlive),
+        ("1.1", "Content-Length: 0\r\n", KeepAlive),
+        ("1.1", "Content-Length: 1\r\n", Close),
+        ("1.1", "Connection: close\r\nContent-Length: 1\r\n", Close),
+        ("1.0", "Content-Length: 1\r\n", Close),
+        ("1.1", "Content-Length: 18446744073709551615\r\n", Close),
+        ("1.1", "Transfer-Encoding: Chunked\r\n", Close),
     ] {
         let head = outcome(&format!("GET / HTTP/{version}\r\nHost: x\r\n{fields}\r\n")).unwrap().unwrap();
-        assert_eq!((head.persistence, head.body), (persistence, body), "{fields:?}");
+        assert_eq!(head.persistence, persistence, "{fields:?}");
     }
 }
 
