@@ -204,13 +204,14 @@ fn path_and_query<'a>(method: &[u8], target: &'a [u8]) -> Result<Cow<'a, [u8]>, 
 }
 
 /// What follows the authority of an absolute form. The authority replaces what `Host` says (RFC 9112 §3.2.2); nothing
-/// here depends on either, so it is checked and forgotten.
+/// here depends on either, so it is checked and forgotten. A resource of `https` is not to be had over a connection
+/// without TLS (RFC 9110 §7.4), and a gateway that ends TLS before us has no reason to send this form.
 fn after_authority(target: &[u8]) -> Result<&[u8], Refusal> {
-    let rest = [&b"http://"[..], b"https://"]
-        .iter()
-        .find(|scheme| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
-        .map(|scheme| &target[scheme.len()..])
-        .ok_or(Refusal::Target)?;
+    const SCHEME: &[u8] = b"http://";
+    let (scheme, rest) = target.split_at_checked(SCHEME.len()).ok_or(Refusal::Target)?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
+        return Err(Refusal::Target);
+    }
     let end = rest.iter().position(|&byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let (authority, path_and_query) = rest.split_at(end);
     if is_host_and_port(authority) { Ok(path_and_query) } else { Err(Refusal::Target) }
