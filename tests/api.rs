@@ -180,6 +180,29 @@ fn options_and_other_methods() {
 }
 
 #[test]
+fn a_refused_request_is_told_by_its_path_and_id_as_far_as_it_was_readable() {
+    let server = Server::embedded(&[]);
+    let id = "X-Request-Id: refused-1\r\n";
+    for (request, status, path, has_id) in [
+        (format!("PUT /a%20b?c HTTP/1.1\r\nHost: x\r\n{id}Expect: much\r\n\r\n"), 417, Some("/a%20b"), true),
+        (format!("GET /nothing HTTP/1.1\r\n{id}\r\n"), 400, Some("/nothing"), true),
+        (format!("GET /nothing HTTP/1.1\r\nHost: x\r\n{id}Content-Length: x\r\n\r\n"), 400, Some("/nothing"), true),
+        (format!("CONNECT x:80 HTTP/1.1\r\nHost: x\r\n{id}\r\n"), 405, None, true),
+        (format!("GET /nothing HTTP/1.1\r\nHost: x\r\n{id}Bad : x\r\n\r\n"), 400, Some("/nothing"), false),
+        (format!("GET /nothing HTTP/2.0\r\nHost: x\r\n{id}\r\n"), 505, None, false),
+    ] {
+        let mut client = server.connect();
+        client.send(&request);
+        let answer = client.answer();
+        let problem = answer.json();
+        assert_eq!((answer.status, problem["instance"].as_str()), (status, path), "{request:?}");
+        assert_eq!(answer.field("x-request-id") == Some("refused-1"), has_id, "{request:?}");
+        client.assert_closed();
+    }
+    server.wait_for_log("method=PUT path=/a%20b?c route=- status=417");
+}
+
+#[test]
 fn request_ids() {
     let server = Server::embedded(&[]);
     let mut client = server.connect();

@@ -30,18 +30,19 @@ enum Body {
 /// What the field lines of one request say.
 pub(super) struct Fields {
     pub read: Vec<(String, String)>,
-    pub has_host: bool,
     pub persistence: Persistence,
 }
 
 impl Fields {
-    /// Reads all field lines in one pass. `reads` are in lower case.
+    /// Reads all field lines in one pass, so that their order decides nothing; what RFC 9112 wants answered with a 400 comes
+    /// first. `reads` are in lower case.
     pub fn read(lines: &[httparse::Header], version: Version, reads: &[&str]) -> Result<Self, Refusal> {
         let mut host = None;
         let mut content_length = None;
         let mut transfer_coding = None;
         let mut wants_close = false;
         let mut wants_keep_alive = false;
+        let mut can_be_expected = true;
         let mut read: Vec<(String, String)> = Vec::new();
         for line in lines {
             let (name, value) = (line.name, trim_ows(line.value));
@@ -55,14 +56,14 @@ impl Fields {
                 wants_close |= list_members(value).any(|option| option.eq_ignore_ascii_case(b"close"));
                 wants_keep_alive |= list_members(value).any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
             } else if name.eq_ignore_ascii_case("expect") {
-                check_expectation(value)?;
+                can_be_expected &= is_known_expectation(value);
             }
-            if let Some(known) = reads.iter().find(|known| name.eq_ignore_ascii_case(known)) {
-                add_read(&mut read, known, value);
-            }
+            add_if_read(&mut read, line, reads);
         }
-        if host.is_some_and(|host| !is_host_and_port(host)) {
-            return Err(Refusal::Host);
+        match host {
+            Some(host) if is_host_and_port(host) => {}
+            None if version == Version::Http10 => {}
+            _ => return Err(Refusal::Host),
         }
         let persistence = match version {
             _ if body(content_length, transfer_coding, version)? == Body::Present => Persistence::Close,
@@ -71,8 +72,17 @@ impl Fields {
             Version::Http10 if wants_keep_alive => Persistence::KeepAlive,
             Version::Http10 => Persistence::LastRequest,
         };
-        Ok(Self { read, has_host: host.is_some(), persistence })
+        if can_be_expected { Ok(Self { read, persistence }) } else { Err(Refusal::Expectation) }
     }
+}
+
+/// Those fields that `reads` names, of a head that is refused for what others say.
+pub(super) fn only_read(lines: &[httparse::Header], reads: &[&str]) -> Vec<(String, String)> {
+    let mut read = Vec::new();
+    for line in lines {
+        add_if_read(&mut read, line, reads);
+    }
+    read
 }
 
 /// The one gate for fields of which a second one makes a request ambiguous.
@@ -83,14 +93,15 @@ fn only_one<T>(slot: &mut Option<T>, value: T, refusal: Refusal) -> Result<(), R
     }
 }
 
-fn add_read(read: &mut Vec<(String, String)>, name: &str, value: &[u8]) {
-    let value = String::from_utf8_lossy(value);
+fn add_if_read(read: &mut Vec<(String, String)>, line: &httparse::Header, reads: &[&str]) {
+    let Some(name) = reads.iter().find(|known| line.name.eq_ignore_ascii_case(known)) else { return };
+    let value = String::from_utf8_lossy(trim_ows(line.value));
     match read.iter_mut().find(|(known, _)| known == name) {
         Some((_, joined)) => {
             joined.push_str(", ");
             joined.push_str(&value);
         }
-        None => read.push((name.to_owned(), value.into_owned())),
+        None => read.push(((*name).to_owned(), value.into_owned())),
     }
 }
 
@@ -123,7 +134,6 @@ fn body(length: Option<u64>, transfer_coding: Option<&[u8]>, version: Version) -
 
 /// `100-continue` may be waited for by a client that has a body to send; it gets the final answer at once, as RFC 9110
 /// §10.1.1 allows.
-fn check_expectation(value: &[u8]) -> Result<(), Refusal> {
-    let is_known = |expectation: &[u8]| expectation.eq_ignore_ascii_case(b"100-continue");
-    if list_members(value).all(is_known) { Ok(()) } else { Err(Refusal::Expectation) }
+fn is_known_expectation(value: &[u8]) -> bool {
+    list_members(value).all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"))
 }

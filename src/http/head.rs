@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use super::framing::{Fields, Persistence};
+use super::framing::{self, Fields, Persistence};
 use super::grammar::{is_host_and_port, is_origin_form, is_tchar, is_vchar};
 use super::limits::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_REQUEST_LINE_BYTES};
 use super::refusal::Refusal;
@@ -69,33 +69,46 @@ pub fn leading_empty_lines(input: &[u8]) -> usize {
     2 * pairs.iter().take_while(|pair| **pair == *b"\r\n").count()
 }
 
+/// What can be told of a request whose head was refused: nothing, unless its first line was in order. It has fields only
+/// if all of them were there and in order too, so that this does not depend on how they were cut either.
+#[must_use]
+pub fn of_refused(input: &[u8], reads: &[&str]) -> Option<Head> {
+    let line = request_line(input).ok()??;
+    let mut space = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let lines = field_lines(&input[line.length..], &mut space).ok().flatten();
+    let fields = lines.map(|(lines, _)| framing::only_read(lines, reads)).unwrap_or_default();
+    Some(line.into_head(Fields { read: fields, persistence: Persistence::Close }))
+}
+
 fn try_parse(input: &[u8], reads: &[&str]) -> Result<Option<(Head, usize)>, Refusal> {
     let Some(line) = request_line(input)? else { return Ok(None) };
-    let field_lines = &input[line.length..];
-    let bare_lf = first_bare_lf(field_lines);
     let mut space = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let within_rules = &field_lines[..bare_lf.unwrap_or(field_lines.len())];
-    let parsed = httparse::parse_headers(within_rules, &mut space).map_err(|error| match error {
+    let Some((lines, fields_length)) = field_lines(&input[line.length..], &mut space)? else { return Ok(None) };
+    let length = line.length + fields_length;
+    let fields = Fields::read(lines, line.version, reads)?;
+    if line.method == CONNECT {
+        return Err(Refusal::Connect);
+    }
+    Ok(Some((line.into_head(fields), length)))
+}
+
+/// The field lines, and how many bytes they take with the empty line behind them. `None`: not complete.
+fn field_lines<'a, 'b>(
+    input: &'b [u8],
+    space: &'a mut [httparse::Header<'b>],
+) -> Result<Option<(&'a [httparse::Header<'b>], usize)>, Refusal> {
+    let bare_lf = first_bare_lf(input);
+    let within_rules = &input[..bare_lf.unwrap_or(input.len())];
+    let parsed = httparse::parse_headers(within_rules, space).map_err(|error| match error {
         httparse::Error::TooManyHeaders => Refusal::TooManyFields,
         httparse::Error::NewLine => Refusal::LineEnd,
         _ => Refusal::Field,
     })?;
-    let httparse::Status::Complete((fields_length, field_list)) = parsed else {
-        return if bare_lf.is_some() { Err(Refusal::LineEnd) } else { Ok(None) };
-    };
-    let length = line.length + fields_length;
-    let fields = Fields::read(field_list, line.version, reads)?;
-    if !fields.has_host && line.version == Version::Http11 {
-        return Err(Refusal::Host);
+    match parsed {
+        httparse::Status::Complete((length, lines)) => Ok(Some((lines, length))),
+        httparse::Status::Partial if bare_lf.is_some() => Err(Refusal::LineEnd),
+        httparse::Status::Partial => Ok(None),
     }
-    let head = Head {
-        method: text(line.method),
-        target: text(&line.target),
-        fields: fields.read,
-        version: line.version,
-        persistence: fields.persistence,
-    };
-    Ok(Some((head, length)))
 }
 
 /// ASCII was checked byte by byte before.
@@ -126,6 +139,18 @@ struct RequestLine<'a> {
     length: usize,
 }
 
+impl RequestLine<'_> {
+    fn into_head(self, fields: Fields) -> Head {
+        Head {
+            method: text(self.method),
+            target: text(&self.target),
+            fields: fields.read,
+            version: self.version,
+            persistence: fields.persistence,
+        }
+    }
+}
+
 /// `method SP target SP version CR LF`, one space each (RFC 9112 §3). `None`: not complete, and not yet hopeless.
 fn request_line(input: &[u8]) -> Result<Option<RequestLine<'_>>, Refusal> {
     // What comes after that belongs to no request line that is short enough, unless it is its line end.
@@ -151,7 +176,8 @@ fn request_line(input: &[u8]) -> Result<Option<RequestLine<'_>>, Refusal> {
     }
     let Some(version) = version(&rest[1..])? else { return incomplete };
     let length = method.len() + 1 + target.len() + 1 + VERSION_LENGTH;
-    let target = path_and_query(method, target)?;
+    // What the method does not go with is refused once all else is in order.
+    let target = if method == CONNECT { target.into() } else { path_and_query(method, target)? };
     match &input[length..] {
         [b'\r', b'\n', ..] => Ok(Some(RequestLine { method, target, version, length: length + 2 })),
         [] | [b'\r'] => Ok(None),
@@ -160,6 +186,9 @@ fn request_line(input: &[u8]) -> Result<Option<RequestLine<'_>>, Refusal> {
         _ => Err(Refusal::Version),
     }
 }
+
+/// The one method whose target is an authority (RFC 9112 §3.2.3).
+const CONNECT: &[u8] = b"CONNECT";
 
 /// `HTTP/1.1` has eight.
 const VERSION_LENGTH: usize = 8;
@@ -185,9 +214,6 @@ fn version(rest: &[u8]) -> Result<Option<Version>, Refusal> {
 
 /// The path and query of a target, from any of the four forms of RFC 9112 §3.2.
 fn path_and_query<'a>(method: &[u8], target: &'a [u8]) -> Result<Cow<'a, [u8]>, Refusal> {
-    if method == b"CONNECT" {
-        return Err(Refusal::Connect);
-    }
     if target == b"*" {
         return if method == b"OPTIONS" { Ok(target.into()) } else { Err(Refusal::Target) };
     }

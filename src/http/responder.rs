@@ -14,7 +14,7 @@ use super::context::RequestContext;
 use super::drain::{InFlight, Waiting};
 use super::framing::Persistence;
 use super::grammar::path_of;
-use super::head::{Head, Version};
+use super::head::{self, Head, Version};
 use super::refusal::Refusal;
 use super::request_id::RequestIds;
 use super::server::Shared;
@@ -100,16 +100,16 @@ impl Responder {
 
     /// Answers a request that no handler will see. The connection ends with it.
     pub fn refuse(&mut self, wire: &mut Wire, refusal: Refusal, since: Instant) {
-        // A head that was refused has no method that could be trusted, but an answer to HEAD must not have a body.
-        let method = if wire.connection.unread().starts_with(b"HEAD ") { "HEAD" } else { UNREAD };
-        let unread = Head {
-            method: method.to_owned(),
+        let unread = wire.connection.unread();
+        let head = head::of_refused(unread, &self.shared.reads).unwrap_or_else(|| Head {
+            // There is no method that could be trusted, but an answer to HEAD must not have a body.
+            method: if unread.starts_with(b"HEAD ") { "HEAD" } else { UNREAD }.to_owned(),
             target: UNREAD.to_owned(),
             fields: Vec::new(),
             version: Version::Http11,
             persistence: Persistence::Close,
-        };
-        let exchange = self.begin(wire, unread, since);
+        });
+        let exchange = self.begin(wire, head, since);
         self.say(wire, exchange, refusal);
     }
 
@@ -164,7 +164,7 @@ impl Responder {
     fn say(&mut self, wire: &mut Wire, exchange: Exchange, refusal: Refusal) {
         self.shared.observer.emit(&Observation::Rejected { reason: refusal.reason() });
         exchange.context.set_problem(refusal.code());
-        let instance = Some(path_of(exchange.request.raw_url())).filter(|path| *path != UNREAD);
+        let instance = Some(path_of(exchange.request.raw_url())).filter(|path| path.starts_with('/'));
         let mut response = refusal.problem().response(instance, exchange.context.request_id());
         if refusal == Refusal::Connect {
             // RFC 9110 §15.5.6: a 405 says what is allowed; what every path here allows stands for the server.

@@ -54,7 +54,7 @@ fn refused_heads() {
         ("GET / b HTTP/1.1\r\n", R::Version),
         (" GET / HTTP/1.1\r\n", R::Method),
         ("G@T / HTTP/1.1\r\n", R::Method),
-        ("CONNECT x:80 HTTP/1.1\r\n", R::Connect),
+        ("CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n", R::Connect),
         ("GET * HTTP/1.1\r\n", R::Target),
         ("GET a HTTP/1.1\r\n", R::Target),
         ("GET /\u{e9} HTTP/1.1\r\n", R::Target),
@@ -102,6 +102,12 @@ fn refused_heads() {
         ("Host: x\r\nTransfer-Encoding: xchunked\r\n", R::TransferEncoding),
         ("Host: x\r\nTransfer-Encoding: gzip\r\n", R::TransferEncoding),
         ("Host: x\r\nExpect: 200-maybe\r\n", R::Expectation),
+        // What RFC 9112 wants a 400 for comes first, wherever it stands.
+        ("Expect: 200-maybe\r\n", R::Host),
+        ("Expect: 200-maybe\r\nHost: x\r\nHost: y\r\n", R::Host),
+        ("Transfer-Encoding: gzip, chunked\r\n", R::Host),
+        ("Host: x\r\nExpect: 200-maybe\r\nContent-Length: x\r\n", R::ContentLength),
+        ("Host: x\r\nExpect: 200-maybe\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n", R::TransferEncoding),
     ];
     let fields = fields.map(|(fields, refusal)| (format!("POST / HTTP/1.1\r\n{fields}\r\n"), refusal));
     let all = lines.map(|(head, refusal)| (head.to_owned(), refusal)).into_iter().chain(fields);
@@ -109,8 +115,29 @@ fn refused_heads() {
         let shown: String = input.chars().take(80).collect();
         assert_eq!(outcome(&input), Err(expected), "{shown:?}");
     }
+    for fields in ["", "Host: a b\r\n", "Host: x\r\nHost: y\r\n"] {
+        assert_eq!(outcome(&format!("CONNECT x:80 HTTP/1.1\r\n{fields}\r\n")), Err(R::Host), "{fields:?}");
+    }
     let in_http_10 = "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(outcome(in_http_10), Err(R::TransferEncoding));
+}
+
+#[test]
+fn what_can_be_told_of_a_refused_head_does_not_depend_on_how_much_of_it_is_there() {
+    let told = |input: &str| {
+        of_refused(input.as_bytes(), &["x-test"]).map(|head| (head.method, head.target, head.fields.len()))
+    };
+    let some = |method: &str, target: &str, fields| Some((method.to_owned(), target.to_owned(), fields));
+    let head = "PUT /a?b HTTP/1.1\r\nX-Test: a\r\nExpect: c\r\n\r\n";
+    let line_length = head.find('\n').unwrap() + 1;
+    for length in 0..head.len() {
+        let expected = (length >= line_length).then(|| some("PUT", "/a?b", 0)).flatten();
+        assert_eq!(told(&head[..length]), expected, "{length}");
+    }
+    assert_eq!(told(head), some("PUT", "/a?b", 1));
+    assert_eq!(told(&format!("{head}more")), some("PUT", "/a?b", 1));
+    assert_eq!(told(&head.replace("Expect:", "Expect :")), some("PUT", "/a?b", 0));
+    assert_eq!(told("GET / HTTP/2.0\r\n\r\n"), None);
 }
 
 #[test]
