@@ -13,6 +13,8 @@ fn server_of_64_files() -> Server {
     let mut server = spawn_with_64_files(&["--listen", "127.0.0.1:0"]);
     server.public = server.address_after("listening on http://");
     server.admin = server.address_after("operators: http://");
+    // The last line of the start: the tests count what comes behind it.
+    server.wait_for_log("try: curl");
     server
 }
 
