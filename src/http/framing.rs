@@ -65,8 +65,9 @@ impl Fields {
             None if version == Version::Http10 => {}
             _ => return Err(Refusal::Host),
         }
+        let body = body(content_length, transfer_coding, version)?;
         let persistence = match version {
-            _ if body(content_length, transfer_coding, version)? == Body::Present => Persistence::Close,
+            _ if body == Body::Present => Persistence::Close,
             _ if wants_close => Persistence::LastRequest,
             Version::Http11 => Persistence::KeepAlive,
             Version::Http10 if wants_keep_alive => Persistence::KeepAlive,

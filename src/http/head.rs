@@ -24,7 +24,8 @@ pub struct Head {
     pub fields: Vec<(String, String)>,
     /// The version, as far as it matters.
     pub version: Version,
-    /// What is to become of the connection; [`Persistence::Close`] where a body follows, and only there.
+    /// What is to become of the connection. Of a head that was accepted it is [`Persistence::Close`] where a body follows,
+    /// and only there.
     pub persistence: Persistence,
 }
 
@@ -212,7 +213,7 @@ fn version(rest: &[u8]) -> Result<Option<Version>, Refusal> {
     }
 }
 
-/// The path and query of a target, from any of the four forms of RFC 9112 §3.2.
+/// The path and query of a target, from any of the forms of RFC 9112 §3.2 but that of CONNECT.
 fn path_and_query<'a>(method: &[u8], target: &'a [u8]) -> Result<Cow<'a, [u8]>, Refusal> {
     if target == b"*" {
         return if method == b"OPTIONS" { Ok(target.into()) } else { Err(Refusal::Target) };
