@@ -39,6 +39,7 @@ pub mod http;
 pub mod model;
 pub mod observe;
 pub mod problem;
+mod threads;
 pub mod users;
 
 pub use bucket::{Bucket, BucketError, BucketTimeouts, Document, get_bucket};

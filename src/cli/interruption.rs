@@ -6,13 +6,13 @@
 
 use std::process;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::Builder;
 
 use anyhow::Context as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{Exit, complain};
+use crate::threads;
 
 /// Whether, and when, the command may be ended by a signal.
 pub struct Interruption {
@@ -62,7 +62,7 @@ impl Interruption {
                 }
             }
         };
-        Builder::new().name("signals".to_owned()).spawn(thread).context("cannot start a thread")?;
+        threads::spawn("signals", thread).context("cannot start a thread")?;
         Ok(interruption)
     }
 

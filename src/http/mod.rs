@@ -28,7 +28,6 @@ mod server;
 mod socket;
 mod stay;
 mod table;
-mod threads;
 mod watcher;
 mod worker;
 

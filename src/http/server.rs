@@ -23,11 +23,11 @@ use super::responder::REQUEST_ID_FIELD;
 use super::socket::Listener;
 use super::stay::Stay;
 use super::table::{Table, Wire};
-use super::threads::spawn_vital;
 use super::watcher::Watcher;
 use super::worker::Worker;
 use crate::clock::{self, Deadline};
 use crate::observe::{Observation, Observer};
+use crate::threads::spawn_vital;
 
 /// Workers that look, for each processor: while one of two is in a handler, the other one looks (measured: 4 on two
 /// processors answer a tenth more than 2 or 16).

@@ -9,7 +9,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::Builder;
 use std::time::Duration;
 
 use super::Shared;
@@ -20,6 +19,7 @@ use super::way::Reading;
 use crate::bucket::{BucketTimeouts, Trace};
 use crate::clock::{self, Deadline};
 use crate::model::DocumentId;
+use crate::threads;
 
 /// From the beginning of one round of probes to that of the next, before chance shortens it.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -27,16 +27,13 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// From the end of a round to the next at least.
 const REST: Duration = Duration::from_millis(50);
 
-/// They call `ureq` and little else.
-const STACK_BYTES: usize = 512 * 1024;
-
 /// Starts the thread.
 ///
 /// # Errors
 /// If the operating system has none left.
 pub fn start(shared: &Arc<Shared>, timeouts: &BucketTimeouts) -> std::io::Result<()> {
     let (its_own, timeouts) = (Arc::clone(shared), *timeouts);
-    thread().spawn(move || run(&its_own, &timeouts)).map(drop)
+    threads::spawn(THREAD, move || run(&its_own, &timeouts)).map(drop)
 }
 
 fn run(shared: &Arc<Shared>, timeouts: &BucketTimeouts) {
@@ -48,7 +45,7 @@ fn run(shared: &Arc<Shared>, timeouts: &BucketTimeouts) {
             let Some((last, others)) = doubts.split_last() else { return };
             for doubt in others {
                 // Without a thread the node is in doubt for one round more.
-                let _ = thread().spawn_scoped(scope, || probe(shared, doubt, timeouts, deadline));
+                let _ = threads::spawn_scoped(scope, THREAD, || probe(shared, doubt, timeouts, deadline));
             }
             probe(shared, last, timeouts, deadline);
         });
@@ -61,15 +58,13 @@ fn run(shared: &Arc<Shared>, timeouts: &BucketTimeouts) {
     }
 }
 
-fn thread() -> Builder {
-    Builder::new().name("couchbase-probe".to_owned()).stack_size(STACK_BYTES)
-}
+const THREAD: &str = "couchbase-probe";
 
 /// Waits aside, as long as a request would.
 fn probe_patiently(shared: &Arc<Shared>, doubt: Doubt, timeouts: BucketTimeouts) {
     let its_own = Arc::clone(shared);
     let node = doubt.node.clone();
-    let spawned = thread().spawn(move || {
+    let spawned = threads::spawn(THREAD, move || {
         let deadline = Deadline::after(clock::now(), timeouts.operation);
         probe(&its_own, &doubt, &timeouts, deadline);
         its_own.nodes.patient_probe_is_over(&doubt.node);

@@ -12,6 +12,7 @@ use super::discovery::Discovery;
 use crate::bucket::BucketError;
 use crate::clock::{self, Deadline};
 use crate::observe::Observation;
+use crate::threads;
 
 /// From one refresh to the next while all is well.
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -23,9 +24,6 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(400);
 /// answer is to be found within a second of its coming.
 const FIRST_BACK_OFF: Duration = Duration::from_millis(100);
 const LONGEST_BACK_OFF: Duration = Duration::from_millis(600);
-
-/// It calls `ureq` and little else.
-const STACK_BYTES: usize = 512 * 1024;
 
 /// What the thread is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,8 +76,7 @@ pub fn ensure(discovery: &Arc<Discovery>) {
     state.refresher = Refresher::Looking;
     drop(state);
     let its_own = Arc::clone(discovery);
-    let thread = std::thread::Builder::new().name("couchbase-nodes".to_owned()).stack_size(STACK_BYTES);
-    if let Err(error) = thread.spawn(move || run(&its_own)) {
+    if let Err(error) = threads::spawn("couchbase-nodes", move || run(&its_own)) {
         let mut state = discovery.lock();
         if state.refresher != Refresher::Stopped {
             state.refresher = Refresher::NotStarted;

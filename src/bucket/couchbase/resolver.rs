@@ -4,11 +4,8 @@
 //! exchanges it makes. (`ureq`'s own resolver looks up before each exchange, even if it then uses a kept connection,
 //! and panics if it can have no thread for that.)
 
-use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
-use std::thread::Builder;
 use std::time::Duration;
 
 use ureq::config::Config;
@@ -17,8 +14,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 use ureq::{Error, Timeout};
 
-/// What `getaddrinfo` may need, with modules of the name service that somebody installed.
-const STACK_BYTES: usize = 512 * 1024;
+use crate::threads::{self, NotDone};
 
 /// How many addresses of a name are tried: as many as `ureq` has room for.
 const MAX_ADDRESSES: usize = 16;
@@ -65,17 +61,12 @@ impl NodeResolver {
 /// # Errors
 /// [`Error::Timeout`] with `reason`, [`Error::Io`] with the system's own words, or that there is no thread.
 pub fn look_up(host_and_port: String, wait: Duration, reason: Timeout) -> Result<Vec<SocketAddr>, Error> {
-    let (sender, receiver) = mpsc::sync_channel::<io::Result<Vec<SocketAddr>>>(1);
-    let thread = Builder::new().name("couchbase-names".to_owned()).stack_size(STACK_BYTES);
-    thread.spawn(move || {
-        let found = host_and_port.to_socket_addrs().map(|addresses| addresses.take(MAX_ADDRESSES).collect());
-        // Nobody may be waiting any more.
-        let _ = sender.send(found);
-    })?;
-    match receiver.recv_timeout(wait) {
+    let work = move || host_and_port.to_socket_addrs().map(|addresses| addresses.take(MAX_ADDRESSES).collect());
+    match threads::run_within("couchbase-names", wait, work) {
         Ok(found) => Ok(found?),
-        Err(RecvTimeoutError::Timeout) => Err(Error::Timeout(reason)),
-        Err(RecvTimeoutError::Disconnected) => Err(Error::HostNotFound),
+        Err(NotDone::TimedOut) => Err(Error::Timeout(reason)),
+        Err(NotDone::Panicked) => Err(Error::HostNotFound),
+        Err(NotDone::NoThread(error)) => Err(error.into()),
     }
 }
 

@@ -12,10 +12,12 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, Builder, JoinHandle};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::Connection;
+
+use crate::threads;
 
 /// How long one transaction is kept: a hundred a second cost nothing that could be measured, and a writer that waits
 /// for readers to let go of the log waits longer than this.
@@ -26,9 +28,6 @@ const READS_PER_CALL: usize = 64;
 
 /// With fewer reads than this in a term, the thread goes to sleep.
 const READS_PER_TERM: usize = 16;
-
-/// One statement of `SQLite` needs less than a tenth of it.
-const STACK_BYTES: usize = 256 * 1024;
 
 /// The thread, and what it is told.
 pub(super) struct SharedLock {
@@ -51,8 +50,7 @@ impl SharedLock {
     pub(super) fn start(keeper: Connection) -> io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let its_own = Arc::clone(&shared);
-        let builder = Builder::new().name("embedded-lock".to_owned()).stack_size(STACK_BYTES);
-        let thread = builder.spawn(move || run(&its_own, keeper))?;
+        let thread = threads::spawn("embedded-lock", move || run(&its_own, keeper))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 

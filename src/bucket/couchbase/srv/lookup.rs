@@ -7,8 +7,6 @@
 //! Invariant: the caller waits no longer than the limit, and takes nothing but names that can stand in a URL.
 
 use std::net::SocketAddr;
-use std::sync::mpsc;
-use std::thread::Builder;
 use std::time::Duration;
 
 use rsdns::Error;
@@ -19,15 +17,13 @@ use rsdns::records::data::Srv;
 use rsdns::records::{Class, RecordSet, Type};
 
 use crate::clock::{self, Deadline};
+use crate::threads::{self, NotDone};
 
 /// How often each server is asked: what `resolv.conf(5)` has as its default. A datagram may get lost.
 const ATTEMPTS: usize = 2;
 
 /// The longest message of DNS, in bytes.
 const LONGEST_MESSAGE: usize = 65_535;
-
-/// Buffers are on the heap.
-const STACK_BYTES: usize = 256 * 1024;
 
 /// What to ask, and whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,17 +64,12 @@ pub fn look_up(question: Question, limit: Duration) -> Result<Vec<Target>, NoRec
     if limit.is_zero() {
         return Err(TOO_LATE);
     }
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let thread = Builder::new().name("couchbase-srv".to_owned()).stack_size(STACK_BYTES);
     let deadline = Deadline::after(clock::now(), limit);
-    let spawned = thread.spawn(move || {
-        // Nobody may be waiting any more.
-        let _ = sender.send(ask_for_names(&question, deadline));
-    });
-    if spawned.is_err() {
-        return Err(NoRecord::Failed("no thread could be started for it"));
+    match threads::run_within("couchbase-srv", limit, move || ask_for_names(&question, deadline)) {
+        Ok(outcome) => outcome,
+        Err(NotDone::NoThread(_)) => Err(NoRecord::Failed("no thread could be started for it")),
+        Err(NotDone::TimedOut | NotDone::Panicked) => Err(TOO_LATE),
     }
-    receiver.recv_timeout(limit).unwrap_or(Err(TOO_LATE))
 }
 
 /// The first name that has a record. A name that cannot be looked up does not keep the others from it.
