@@ -1,4 +1,7 @@
 //! One listening port of the double: its connections, one thread each, and what is counted about them.
+//!
+//! Invariant: nothing is kept of a connection that has ended but its counts, so a port can serve any number of them. A
+//! handle of an ended thread would keep the thread's stack mapped.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Write;
@@ -94,7 +97,6 @@ struct State {
     wakers: HashSet<SocketAddr>,
     counts: PortCounts,
     streams: HashMap<usize, TcpStream>,
-    threads: Vec<JoinHandle<()>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +125,6 @@ impl Port {
             wakers: HashSet::new(),
             counts: PortCounts::default(),
             streams: HashMap::new(),
-            threads: Vec::new(),
         };
         let shared = Arc::new(Shared {
             name,
@@ -175,10 +176,9 @@ impl Port {
             let _ = thread.join();
         }
         self.close_connections();
-        let threads = std::mem::take(&mut lock(&self.shared.state).threads);
-        for thread in threads {
-            let _ = thread.join();
-        }
+        let state = lock(&self.shared.state);
+        let is_serving = |state: &mut State| state.counts.open > 0;
+        drop(self.shared.changed.wait_while(state, is_serving).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Sets the mode and waits until it is in force.
@@ -249,16 +249,39 @@ fn serve(shared: &Arc<Shared>, state: &mut State, stream: TcpStream) {
     let its_own = Arc::clone(shared);
     let name = format!("{}-{number}", shared.name);
     let thread = Builder::new().name(name).spawn(move || {
-        converse(&its_own, &stream, number);
-        let mut state = lock(&its_own.state);
-        state.streams.remove(&number);
-        state.counts.open -= 1;
-        // Closed while the lock is held, so that who sees the count sees the end of the connection too.
-        drop(stream);
-        drop(state);
-        its_own.script.notify();
+        let open = Open { shared: &its_own, stream: Some(stream), number };
+        open.stream.iter().for_each(|stream| converse(&its_own, stream, number));
     });
-    state.threads.extend(thread);
+    if let Err(error) = thread {
+        eprintln!("{}: no thread for connection {number}: {error}", shared.name);
+        state.forget(number);
+    }
+}
+
+/// A connection that is being served. Dropping it ends it, also when its thread panics.
+struct Open<'a> {
+    shared: &'a Shared,
+    stream: Option<TcpStream>,
+    number: usize,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.shared.state);
+        state.forget(self.number);
+        // Closed while the lock is held, so that who sees the count sees the end of the connection too.
+        self.stream = None;
+        drop(state);
+        self.shared.changed.notify_all();
+        self.shared.script.notify();
+    }
+}
+
+impl State {
+    fn forget(&mut self, number: usize) {
+        self.streams.remove(&number);
+        self.counts.open -= 1;
+    }
 }
 
 /// Looks without taking anything out, and without waiting.
