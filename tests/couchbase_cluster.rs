@@ -27,6 +27,10 @@ const CLIENTS: usize = 64;
 /// How many users they ask for.
 const USERS: usize = 20;
 
+/// How long it is from one beat of the load to the next. On each beat all clients ask at once, as far as they have had
+/// their answers, so a fast machine has no more requests to serve than a slow one: 1 600 a second.
+const BEAT: Duration = Duration::from_millis(40);
+
 /// How long a condition of the cluster lasts.
 const PHASE: Duration = Duration::from_millis(1500);
 
@@ -111,24 +115,30 @@ enum Expected {
     Errors,
 }
 
-/// Runs 64 clients while `events` change the cluster.
-/// Each waits for `pause` before it asks again.
-fn load(server: &Server, pause: Duration, events: impl FnOnce(&mut Vec<Phase>)) -> (Vec<Seen>, Vec<Phase>) {
+/// Runs the clients while `events` change the cluster.
+fn load(server: &Server, events: impl FnOnce(&mut Vec<Phase>)) -> (Vec<Seen>, Vec<Phase>) {
     let is_over = AtomicBool::new(false);
     let all_seen = Mutex::new(Vec::new());
     let mut phases = Vec::new();
+    let start = clock::now();
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
             let (is_over, all_seen) = (&is_over, &all_seen);
             scope.spawn(move || {
                 let mut connection = server.connect();
                 let mut seen = Vec::new();
+                let mut beat = start;
                 for turn in client.. {
                     if is_over.load(Ordering::Relaxed) {
                         break;
                     }
                     seen.push(ask(&mut connection, turn % USERS));
-                    std::thread::sleep(pause);
+                    // Beats that have passed meanwhile are left out.
+                    let now = clock::now();
+                    while beat <= now {
+                        beat += BEAT;
+                    }
+                    std::thread::sleep(beat - now);
                 }
                 all_seen.lock().unwrap().extend(seen);
             });
@@ -202,7 +212,7 @@ fn three_nodes_under_load_through_everything_that_happens_to_nodes() {
         cluster.tell_of(&[0, 1, 2]);
         let [a, b, c, d] = [0, 1, 2, 3].map(|node| &cluster.nodes[node]);
         let server = cluster.serve(&[&[mode], &SETTINGS[..]].concat());
-        let (seen, phases) = load(&server, Duration::ZERO, |phases| {
+        let (seen, phases) = load(&server, |phases| {
             use Expected::NoError;
             phase(phases, "all is well", NoError, || {});
             phase(phases, "a node refuses", NoError, || a.query_port().close());
@@ -244,7 +254,7 @@ fn every_node_gone_and_the_first_to_come_back_or_to_replace_them() {
         let cluster = Cluster::start(4);
         cluster.tell_of(&[0, 1, 2]);
         let server = cluster.serve(&[&[mode], &SETTINGS[..]].concat());
-        let (seen, phases) = load(&server, Duration::ZERO, |phases| {
+        let (seen, phases) = load(&server, |phases| {
             use Expected::{Errors, NoError, NoErrorAfterASecond};
             phase(phases, "all is well", NoError, || {});
             phase(phases, "all refuse", Errors, || {
@@ -269,7 +279,7 @@ fn a_frozen_cluster_makes_requests_fail_fast_until_it_thaws() {
         let server = cluster.serve(&[&[mode], &SETTINGS[..]].concat());
         let mut frozen = clock::now();
         let mut thawed = frozen;
-        let (seen, _) = load(&server, Duration::from_millis(20), |_| {
+        let (seen, _) = load(&server, |_| {
             std::thread::sleep(PHASE);
             frozen = clock::now();
             cluster.nodes.iter().for_each(|node| node.set_query(Query::Freeze));
