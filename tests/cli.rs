@@ -11,7 +11,8 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use support::client::{find, read_some};
-use support::server::{PATIENCE, Server, sample_users, userprofiles};
+use support::process::{spawn, userprofiles, userprofiles_by_shell};
+use support::server::{PATIENCE, Server, sample_users};
 
 const JOHNDOE: &str =
     "{\"username\":\"johndoe\",\"email\":\"johndoe@example.com\",\"full_name\":\"John Doe\",\"disabled\":false}\n";
@@ -107,13 +108,9 @@ fn import() {
         assert_eq!(outcome(&run(folder.path(), &["get", name])).0, code, "{name}");
     }
 
-    let mut child = userprofiles()
-        .current_dir(folder.path())
-        .args(["import", "-"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut import = userprofiles();
+    import.current_dir(folder.path()).args(["import", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = spawn(import).unwrap();
     child.stdin.take().unwrap().write_all(b"{\"username\":\"f\",\"hashed_password\":\"marker\"}\n").unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -337,17 +334,11 @@ struct OnSocket {
 impl OnSocket {
     fn start(shell_line: &str, change: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let program = userprofiles();
-        let mut command = Command::new("sh");
-        for (name, value) in program.get_envs() {
-            assert!(value.is_none());
-            command.env_remove(name);
-        }
-        command.current_dir(folder.path()).args(["-c", shell_line, "sh"]).arg(program.get_program());
+        let mut command = userprofiles_by_shell(shell_line);
         command.args(["serve", "--listen", "unix:socket", "--set", "admin.listen=off", "--log-level", "debug"]);
-        command.args(["--import", sample_users().to_str().unwrap()]).stdin(Stdio::null());
+        command.args(["--import", sample_users().to_str().unwrap()]).current_dir(folder.path()).stdout(Stdio::null());
         change(&mut command);
-        Self { shell: command.spawn().unwrap(), folder }
+        Self { shell: spawn(command).unwrap(), folder }
     }
 
     fn connect(&mut self) -> UnixStream {

@@ -15,6 +15,7 @@ use std::process::{Child, Stdio};
 use couchbase::{Behaviour, Cut, Double, ErrorAnswer, Hold, Query, Raised, Raw};
 use on_couchbase::{assert_holds_no_secret, command, outcome, profile, serve, signal};
 use serde_json::Value;
+use support::process;
 
 /// Writes a file of profiles, and gives its lines.
 fn users(folder: &Path, count: usize) -> Vec<String> {
@@ -37,7 +38,7 @@ fn assert_stored(double: &Double, lines: &[String]) {
 }
 
 fn spawn(double: &Double, folder: &Path, arguments: &[&str]) -> Child {
-    command(double, folder, arguments).spawn().unwrap()
+    process::spawn(command(double, folder, arguments)).unwrap()
 }
 
 #[test]
@@ -227,10 +228,9 @@ fn a_signal_waits_until_the_batch_is_stored_and_a_second_one_does_not() {
 fn a_signal_between_batches_ends_it_at_once() {
     let double = Double::start();
     let folder = tempfile::tempdir().unwrap();
-    let mut child = command(&double, folder.path(), &["import", "-", "--log-level", "debug"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut import = command(&double, folder.path(), &["import", "-", "--log-level", "debug"]);
+    import.stdin(Stdio::piped());
+    let mut child = process::spawn(import).unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     // Once it has stored a batch it takes signals, and waits for more of its input.

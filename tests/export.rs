@@ -10,12 +10,13 @@ mod support;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::Output;
 
 use couchbase::{Behaviour, Double, ErrorAnswer, Hold, Query, Raised, Raw};
 use on_couchbase::{HASH, assert_holds_no_secret, command, outcome, profile, signal};
 use serde_json::Value;
-use support::server::{sample_users, userprofiles};
+use support::process::{spawn, userprofiles};
+use support::server::sample_users;
 
 /// Runs it on the SQLite file of a folder.
 fn run(folder: &Path, arguments: &[&str]) -> Output {
@@ -208,7 +209,7 @@ fn a_list_is_tried_again_where_that_may_help() {
     fill(&double, 3, 1);
     double.set_query(Query::HangUp);
     let folder = tempfile::tempdir().unwrap();
-    let child = command(&double, folder.path(), &["export"]).spawn().unwrap();
+    let child = spawn(command(&double, folder.path(), &["export"])).unwrap();
     double.wait_until("a second try", |counts| counts.query.all_requests() >= 2);
     double.set_query(Query::Answer);
     let output = child.wait_with_output().unwrap();
@@ -224,7 +225,7 @@ fn a_signal_leaves_no_file_behind() {
         fill(&double, 3, 1);
         double.set(Behaviour { hold: Hold::Queries, ..Behaviour::default() });
         let folder = tempfile::tempdir().unwrap();
-        let child = command(&double, folder.path(), &["export", "out.jsonl"]).stdin(Stdio::null()).spawn().unwrap();
+        let child = spawn(command(&double, folder.path(), &["export", "out.jsonl"])).unwrap();
         double.wait_until("a request", |counts| counts.query.in_work == 1);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "the file that is being written");
         assert!(!folder.path().join("out.jsonl").exists());

@@ -10,14 +10,17 @@
 //! that was built for this test. A block that cannot be run so says why, in a line of its own before it:
 //! `<!-- not run: REASON -->`.
 
+mod support;
+
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
+use support::process::{bound, spawn};
 use tempfile::TempDir;
 use userprofiles::clock::{self, Deadline};
 
@@ -174,25 +177,18 @@ impl Sandbox {
         let [(_, public), (_, admin)] = self.addresses();
         let stdout = self.folder.path().join(format!(".{name}.stdout"));
         let stderr = self.folder.path().join(format!(".{name}.stderr"));
-        let mut shell = Command::new("sh");
-        for (variable, _) in std::env::vars_os() {
-            let text = variable.to_string_lossy();
-            if text.starts_with("USERPROFILES_") || ["RUST_LOG", "STATE_DIRECTORY"].contains(&text.as_ref()) {
-                shell.env_remove(&variable);
-            }
-        }
-        let child = shell
+        let mut shell = bound("sh");
+        shell
             .args(["-c", command])
+            .env_remove("STATE_DIRECTORY")
             .current_dir(self.folder.path())
             .env("PATH", search_path())
             .env("USERPROFILES_HTTP_LISTEN", public)
             .env("USERPROFILES_ADMIN_LISTEN", admin)
             .env("no_proxy", "127.0.0.1")
-            .stdin(Stdio::null())
             .stdout(File::create(&stdout).unwrap())
-            .stderr(File::create(&stderr).unwrap())
-            .spawn()
-            .map_err(|error| format!("sh: {error}"))?;
+            .stderr(File::create(&stderr).unwrap());
+        let child = spawn(shell).map_err(|error| format!("sh: {error}"))?;
         Ok(Running { child, stdout, stderr })
     }
 }

@@ -1,12 +1,12 @@
 //! Open files run short: more connections than the limit allows, and a limit that is reached all the same.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process::Command;
 use std::time::Duration;
 
 use crate::allow_many_files;
 use crate::support::client::Client;
-use crate::support::server::{Server, sample_users, serve, userprofiles};
+use crate::support::process::userprofiles_by_shell;
+use crate::support::server::{Server, sample_users, serve};
 
 /// A server of 64 open files, with waits that do not end.
 fn server_of_64_files() -> Server {
@@ -19,11 +19,7 @@ fn server_of_64_files() -> Server {
 }
 
 fn spawn_with_64_files(flags: &[&str]) -> Server {
-    let mut limited = Command::new("sh");
-    limited.args(["-c", "ulimit -n 64 && exec \"$0\" \"$@\""]).arg(env!("CARGO_BIN_EXE_userprofiles"));
-    for (name, _) in userprofiles().get_envs().filter(|(_, value)| value.is_none()) {
-        limited.env_remove(name);
-    }
+    let limited = userprofiles_by_shell(r#"ulimit -n 64 && exec "$@""#);
     let users = sample_users();
     let settings = ["http.first_byte_timeout=1h", "http.idle_timeout=1h"];
     Server::spawn(serve(limited, &settings, &[flags, &["--import", users.to_str().unwrap()]].concat()))

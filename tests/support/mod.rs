@@ -5,4 +5,5 @@
 #![allow(clippy::disallowed_methods, reason = "the rule about clocks and threads is for the program")]
 
 pub mod client;
+pub mod process;
 pub mod server;

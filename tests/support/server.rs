@@ -10,6 +10,9 @@ use std::time::Duration;
 use userprofiles::clock;
 
 use super::client::{Answer, Client};
+use super::process::spawn;
+
+pub use super::process::userprofiles;
 
 /// Longer than anything here takes, on the slowest machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,16 +32,6 @@ pub struct Server {
 struct Log {
     text: Mutex<String>,
     grew: Condvar,
-}
-
-/// The command that runs the program without anybody else's settings.
-pub fn userprofiles() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_userprofiles"));
-    command.env_remove("RUST_LOG").stdin(Stdio::null());
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("USERPROFILES_")) {
-        command.env_remove(name);
-    }
-    command
 }
 
 /// `program` with `serve`, an admin listener on any port, these settings and flags.
@@ -82,7 +75,9 @@ impl Server {
     /// the caller to find out.
     pub fn spawn(mut command: Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = command.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+        // Nobody reads its standard output, so it must not hold open the pipe that this program writes to.
+        command.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = spawn(command).unwrap();
         let log = Arc::new(Log::default());
         let (stderr, sink) = (child.stderr.take().unwrap(), Arc::clone(&log));
         let read = move || {
