@@ -219,5 +219,18 @@ fn links_within_the_guides_lead_somewhere() {
         }
     }
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();
-    assert!(readme.contains("(docs/couchbase.md)"), "README.md does not lead to the guide");
+    for guide in ["docs/couchbase.md", "docs/benchmarks.md"] {
+        assert!(readme.contains(&format!("({guide})")), "README.md does not lead to {guide}");
+    }
+}
+
+/// The scripts refuse to write where there are no marks, and a table that nobody dated says nothing.
+#[test]
+fn what_the_bench_scripts_write_has_its_place_and_its_date() {
+    let page = fs::read_to_string(repository().join("docs/benchmarks.md")).unwrap();
+    for mark in ["bench", "bench-couchbase", "bench-idle"] {
+        let rest = page.split_once(&format!("<!-- {mark}:begin -->\n")).expect(mark).1;
+        let (table, _) = rest.split_once(&format!("\n<!-- {mark}:end -->")).expect(mark);
+        assert!(table.starts_with("Measured on 20") && table.contains("\n| "), "{mark}: {table}");
+    }
 }
