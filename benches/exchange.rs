@@ -21,9 +21,10 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use userprofiles::bucket::couchbase::Couchbase;
+use userprofiles::bucket::Database;
+use userprofiles::bucket::drivers;
 use userprofiles::clock::{self, Deadline};
-use userprofiles::config::{BucketSettings, Settings};
+use userprofiles::config::BucketSettings;
 use userprofiles::observe::Observer;
 use userprofiles::{Bucket, BucketTimeouts, Username, get_bucket, get_user};
 
@@ -251,7 +252,7 @@ fn path_and_body(request: &[u8]) -> Result<(&str, &[u8]), Failure> {
 }
 
 /// The settings of the tutorial, at this service.
-fn database(service: SocketAddr) -> Result<(Arc<Couchbase>, BucketSettings), Failure> {
-    let Settings { couchbase, bucket, .. } = settings::settings(&[service], "bench", "bench", &[]);
-    Ok((Couchbase::start(&couchbase, &bucket, &Observer::default())?, bucket))
+fn database(service: SocketAddr) -> Result<(Arc<dyn Database>, BucketSettings), Failure> {
+    let settings = settings::settings(&[service], "bench", "bench", &[]);
+    Ok((drivers::open(&settings, &Observer::default())?, settings.bucket))
 }

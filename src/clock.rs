@@ -65,6 +65,25 @@ impl Deadline {
     }
 }
 
+/// Pauses between attempts that fail: each twice as long as the one before, up to a bound, and cut by chance so that many
+/// who failed at the same moment do not come back at the same moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackOff {
+    /// The first pause.
+    pub first: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+impl BackOff {
+    /// The pause after `failures` failures before this one. `chance` is from 0 to 1: it cuts a pause to half at most.
+    #[must_use]
+    pub fn pause(&self, failures: u32, chance: f64) -> Duration {
+        let doubled = self.first.saturating_mul(2_u32.saturating_pow(failures)).min(self.longest);
+        doubled.mul_f64(0.5 + 0.5 * chance)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,6 +101,15 @@ mod tests {
     fn an_absurd_wait_does_not_overflow() {
         let start = now();
         assert!(Deadline::after(start, Duration::MAX).remaining(start) > Duration::from_secs(1_000_000));
+    }
+
+    #[test]
+    fn pauses_double_up_to_their_bound_and_vary() {
+        let back_off = BackOff { first: Duration::from_millis(50), longest: Duration::from_secs(5) };
+        for (failures, longest_ms) in [(0, 50), (1, 100), (6, 3200), (7, 5000), (u32::MAX, 5000)] {
+            assert_eq!(back_off.pause(failures, 1.0), Duration::from_millis(longest_ms));
+            assert_eq!(back_off.pause(failures, 0.0), Duration::from_millis(longest_ms) / 2);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::{Builder, JoinHandle, Scope, ScopedJoinHandle};
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 /// Stack of our threads, in bytes. It is address space; only what is used is memory. SQLite and TLS need the most.
@@ -19,19 +19,7 @@ pub fn spawn<T: Send + 'static>(
     name: impl Into<String>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
-    builder(name).spawn(work)
-}
-
-/// Starts a thread that may borrow from its caller.
-///
-/// # Errors
-/// As [`spawn`].
-pub fn spawn_scoped<'scope, T: Send + 'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    name: impl Into<String>,
-    work: impl FnOnce() -> T + Send + 'scope,
-) -> io::Result<ScopedJoinHandle<'scope, T>> {
-    builder(name).spawn_scoped(scope, work)
+    Builder::new().name(name.into()).stack_size(STACK_BYTES).spawn(work)
 }
 
 /// Starts a thread without which the process is of no use.
@@ -78,10 +66,6 @@ pub fn run_within<T: Send + 'static>(
         RecvTimeoutError::Timeout => NotDone::TimedOut,
         RecvTimeoutError::Disconnected => NotDone::Panicked,
     })
-}
-
-fn builder(name: impl Into<String>) -> Builder {
-    Builder::new().name(name.into()).stack_size(STACK_BYTES)
 }
 
 struct AbortOnDrop {

@@ -19,7 +19,7 @@ pub fn get_user(bucket: &mut dyn Bucket, username: &Username) -> Result<Option<U
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bucket::{Document, NewDocument};
+    use crate::bucket::{Cursor, Document, NewDocument, Page};
     use crate::clock::Deadline;
     use crate::model::InvalidDocument;
 
@@ -29,11 +29,15 @@ mod tests {
     impl Bucket for OneDocument {
         fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError> {
             let found = self.0.filter(|(known, _)| *known == id.as_str());
-            Ok(found.map(|(_, text)| Document::new(text.as_bytes().to_vec(), None)))
+            Ok(found.map(|(_, text)| Document::new(text.as_bytes().to_vec())))
         }
 
         fn upsert(&mut self, _: &[NewDocument]) -> Result<(), BucketError> {
-            Err(BucketError::Unavailable { reason: "read only".to_owned() })
+            Err(BucketError::unavailable("read only"))
+        }
+
+        fn list(&mut self, _: Option<&Cursor>, _: usize) -> Result<Page, BucketError> {
+            Err(BucketError::unavailable("read only"))
         }
 
         fn set_deadline(&mut self, _: Deadline) {}

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use userprofiles::api::Api;
-use userprofiles::bucket::Buckets;
+use userprofiles::bucket::BucketPool;
 use userprofiles::bucket::embedded::Embedded;
 use userprofiles::config::{ListenAddress, Sources, load};
 use userprofiles::http::{Limits, Server, Workforce, bind};
@@ -56,7 +56,7 @@ fn a_request_on_a_warm_connection_allocates_no_more_than_it_did() {
     let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings;
     let observer = Observer::default();
     let database = Arc::new(Embedded::create(&folder.path().join("x.db")).unwrap());
-    let buckets = Arc::new(Buckets::new(database, &settings.bucket, 1, &observer));
+    let buckets = Arc::new(BucketPool::new(database, &settings.bucket, 1, &observer));
     let service = Api::new(buckets, &settings.http, &observer).into_service();
     let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap();
     let limits = Limits::from(&settings.http);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rouille::{Request, Response};
 
-use crate::bucket::{BucketError, Buckets, Trace};
+use crate::bucket::{BucketError, BucketPool, Trace};
 use crate::clock::{self, Deadline};
 use crate::http::{LaneChoice, RequestContext, Service, path_of};
 use crate::model::DocumentId;
@@ -20,14 +20,14 @@ pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the handlers need.
 pub struct Admin {
-    buckets: Arc<Buckets>,
+    buckets: Arc<BucketPool>,
     observer: Observer,
 }
 
 impl Admin {
     /// The operators' view of these buckets.
     #[must_use]
-    pub fn new(buckets: Arc<Buckets>, observer: &Observer) -> Self {
+    pub fn new(buckets: Arc<BucketPool>, observer: &Observer) -> Self {
         Self { buckets, observer: observer.clone() }
     }
 
@@ -67,7 +67,8 @@ impl Admin {
         match self.buckets.with_bucket(deadline, &trace, |bucket| bucket.get(&DocumentId::sentinel())) {
             Ok(_) => Response::from_data("text/plain; charset=utf-8", "ready\n"),
             Err(error) => {
-                self.observer.emit(&Observation::BucketFailed { request_id: context.request_id(), error: &error });
+                let (request_id, kind) = (context.request_id(), error.kind().as_str());
+                self.observer.emit(&Observation::BucketFailed { request_id, kind, reason: &error });
                 answer(&not_ready(&error), request, context)
             }
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use rouille::{Request, Response};
 
-use crate::bucket::Buckets;
+use crate::bucket::BucketPool;
 use crate::config::HttpSettings;
 use crate::http::{LaneChoice, RequestContext, Service, path_of};
 use crate::observe::Observer;
@@ -22,7 +22,7 @@ use path::Route;
 
 /// What the handlers need.
 pub struct Api {
-    buckets: Arc<Buckets>,
+    buckets: Arc<BucketPool>,
     cache_control: String,
     observer: Observer,
 }
@@ -30,7 +30,7 @@ pub struct Api {
 impl Api {
     /// The API over these buckets.
     #[must_use]
-    pub fn new(buckets: Arc<Buckets>, settings: &HttpSettings, observer: &Observer) -> Self {
+    pub fn new(buckets: Arc<BucketPool>, settings: &HttpSettings, observer: &Observer) -> Self {
         Self { buckets, cache_control: settings.cache_control.clone(), observer: observer.clone() }
     }
 

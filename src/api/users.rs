@@ -33,8 +33,9 @@ pub(super) fn read_user(api: &Api, segment: &str, request: &Request, context: &R
 
 fn found(api: &Api, stored: UserInDb, asked: &Username, request: &Request, context: &RequestContext) -> Response {
     if stored.username != asked.as_str() {
-        let id = &DocumentId::of(asked);
-        api.observer.emit(&Observation::UsernameDiffers { request_id: context.request_id(), id });
+        let id = DocumentId::of(asked);
+        let (request_id, document) = (context.request_id(), id.as_str());
+        api.observer.emit(&Observation::UsernameDiffers { request_id, document });
     }
     // Strings, booleans and nulls: there is nothing in it that serde_json can fail on.
     let body = serde_json::to_vec(&User::from(stored)).unwrap_or_default();
@@ -52,9 +53,12 @@ fn tell_operators(api: &Api, error: &BucketError, username: &Username, context: 
     let request_id = context.request_id();
     match error {
         BucketError::InvalidDocument(rule) => {
-            let id = &DocumentId::of(username);
-            api.observer.emit(&Observation::DocumentInvalid { request_id, id, rule });
+            let document = DocumentId::of(username);
+            api.observer.emit(&Observation::DocumentInvalid { request_id, document: document.as_str(), rule });
         }
-        error => api.observer.emit(&Observation::BucketFailed { request_id, error }),
+        error => {
+            let kind = error.kind().as_str();
+            api.observer.emit(&Observation::BucketFailed { request_id, kind, reason: error });
+        }
     }
 }

@@ -31,36 +31,112 @@ pub enum BucketError {
         /// What was being waited for.
         reason: String,
     },
-    /// There is a document, but it is no user profile.
+    /// There is a document, but it is not a user profile.
     InvalidDocument(InvalidDocument),
-    /// The id cannot be asked for by the way that is set up, whatever is stored.
+    /// The database cannot be asked for this id, whatever is stored.
     UnusableId {
         /// The rule, fit for a client: nothing of the database in it.
         rule: &'static str,
     },
 }
 
+/// The variants of [`BucketError`], without their contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// [`BucketError::Misconfigured`]
+    Misconfigured,
+    /// [`BucketError::Unavailable`]
+    Unavailable,
+    /// [`BucketError::Busy`]
+    Busy,
+    /// [`BucketError::Timeout`]
+    Timeout,
+    /// [`BucketError::InvalidDocument`]
+    InvalidDocument,
+    /// [`BucketError::UnusableId`]
+    UnusableId,
+}
+
+impl ErrorKind {
+    /// One word for it, from a fixed set.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Misconfigured => "misconfigured",
+            Self::Unavailable => "unavailable",
+            Self::Busy => "busy",
+            Self::Timeout => "timeout",
+            Self::InvalidDocument => "invalid-document",
+            Self::UnusableId => "unusable-id",
+        }
+    }
+
+    /// True if the error says something of one document or id only: the database is well.
+    #[must_use]
+    pub const fn is_of_one_document(self) -> bool {
+        matches!(self, Self::InvalidDocument | Self::UnusableId)
+    }
+}
+
 impl BucketError {
-    /// The same error for a request that was turned away at once because another one met it: it waited for nothing, so
-    /// what was a timeout there is an outage here.
+    /// [`BucketError::Misconfigured`]
+    #[must_use]
+    pub fn misconfigured(reason: impl Into<String>) -> Self {
+        Self::Misconfigured { reason: reason.into() }
+    }
+
+    /// [`BucketError::Unavailable`]
+    #[must_use]
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into() }
+    }
+
+    /// [`BucketError::Timeout`]
+    #[must_use]
+    pub fn timeout(reason: impl Into<String>) -> Self {
+        Self::Timeout { reason: reason.into() }
+    }
+
+    /// Which variant it is.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Misconfigured { .. } => ErrorKind::Misconfigured,
+            Self::Unavailable { .. } => ErrorKind::Unavailable,
+            Self::Busy { .. } => ErrorKind::Busy,
+            Self::Timeout { .. } => ErrorKind::Timeout,
+            Self::InvalidDocument(_) => ErrorKind::InvalidDocument,
+            Self::UnusableId { .. } => ErrorKind::UnusableId,
+        }
+    }
+
+    /// The reason, without the sentence that says what kind of error it is.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Misconfigured { reason } | Self::Unavailable { reason } | Self::Timeout { reason } => reason.clone(),
+            Self::Busy { .. } | Self::InvalidDocument(_) | Self::UnusableId { .. } => self.to_string(),
+        }
+    }
+
+    /// The same error with another reason, if it has one.
+    #[must_use]
+    pub fn map_reason(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Misconfigured { reason } => Self::Misconfigured { reason: change(reason) },
+            Self::Unavailable { reason } => Self::Unavailable { reason: change(reason) },
+            Self::Timeout { reason } => Self::Timeout { reason: change(reason) },
+            other @ (Self::Busy { .. } | Self::InvalidDocument(_) | Self::UnusableId { .. }) => other,
+        }
+    }
+
+    /// The same error for a request that failed at once because another one had met it: it waited for nothing, so what
+    /// was a timeout there is an outage here.
     #[must_use]
     pub fn of_another_request(self) -> Self {
         match self {
             Self::Timeout { reason } => Self::Unavailable { reason },
             other => other,
-        }
-    }
-
-    /// One word for it, from a fixed set.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Misconfigured { .. } => "misconfigured",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Busy { .. } => "busy",
-            Self::Timeout { .. } => "timeout",
-            Self::InvalidDocument(_) => "invalid-document",
-            Self::UnusableId { .. } => "unusable-id",
         }
     }
 }

@@ -1,89 +1,39 @@
 //! Buckets: where documents live, whichever database that is.
 //!
 //! A [`Bucket`] is one connection to a database, in use by one thread at a time. A [`Database`] is what all its
-//! connections share and only read: addresses, settings, secrets. [`get_bucket`] opens a connection; [`Buckets`]
-//! lends them to requests, either opened for each request or kept and lent again.
+//! connections share and only read: addresses, settings, secrets. [`get_bucket`] opens a connection; [`BucketPool`] lends
+//! them to requests, either opened for each request or kept and lent again. [`drivers`] has every database by its name.
 //!
 //! Invariant: a bucket connection is never shared between threads, and no error of this module holds a document, a
 //! secret or a full connection string.
-//!
-//! A new database is one new file (or folder) here and one line in [`database`] and in [`check::run`].
 
-pub mod check;
 pub mod couchbase;
+mod document;
+pub mod drivers;
 pub mod embedded;
 mod error;
-mod lend;
+mod pool;
+pub mod report;
+pub mod rest;
 mod trace;
 
-pub use error::BucketError;
-pub use lend::Buckets;
+pub use document::{Cursor, Document, Listed, NewDocument, Order, Page};
+pub use error::{BucketError, ErrorKind};
+pub use pool::BucketPool;
 pub use trace::Trace;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use zeroize::Zeroizing;
 
 use crate::clock::Deadline;
 use crate::config::{BucketSettings, DatabaseName, Settings};
 use crate::model::DocumentId;
-use crate::observe::Observer;
 
-/// One document as the database holds it. Its text may hold a password hash: it is wiped on drop and has no `Debug`.
-pub struct Document {
-    text: Zeroizing<Vec<u8>>,
-    cas: Option<Cas>,
-}
-
-impl Document {
-    /// Takes the text of a document, and its CAS where the database has one.
-    #[must_use]
-    pub fn new(text: Vec<u8>, cas: Option<Cas>) -> Self {
-        Self { text: Zeroizing::new(text), cas }
-    }
-
-    /// The JSON text, as it is stored.
-    #[must_use]
-    pub fn text(&self) -> &[u8] {
-        &self.text
-    }
-
-    /// The version of the document, where the database tells it.
-    #[must_use]
-    pub fn cas(&self) -> Option<Cas> {
-        self.cas
-    }
-}
-
-/// A document's version in Couchbase: 64 bits that compare equal or do not, and mean nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cas(pub u64);
-
-/// One document that is to be stored: its text goes in as it is.
-pub struct NewDocument {
-    /// Its id.
-    pub id: DocumentId,
-    /// One JSON object; wiped on drop, since it holds a password hash.
-    pub text: Zeroizing<String>,
-}
-
-/// One document of a list.
-pub struct Listed {
-    /// Its id.
-    pub id: DocumentId,
-    /// What is stored under it.
-    pub document: Document,
-}
-
-/// What a database and our connection to it have to say about the last exchange, beside its outcome. Never a document,
-/// an id or a value.
+/// What is known of the last exchange with a database, beside its outcome: for the log. Never a document, an id or a
+/// value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Exchange<'a> {
-    /// Who was asked, as `host:port`.
-    pub node: &'a str,
-    /// The number or the name of the error that decided.
-    pub code: Option<&'a str>,
+pub struct Details {
+    /// The number or the name of the error that decided, as the database has it.
+    pub code: Option<String>,
     /// How long the database says that the request took, from its arrival there.
     pub elapsed: Option<Duration>,
     /// How long the database says that it worked on it.
@@ -103,50 +53,77 @@ pub trait Bucket: Send {
     /// Each variant of [`BucketError`] but `Busy`.
     fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError>;
 
+    /// Reads several documents and calls `take` with each outcome, in the order of the ids, once for each of them. What
+    /// concerns one document or id only (see [`ErrorKind::is_of_one_document`]) is passed to `take`; any other error ends
+    /// the whole. Costs one exchange where the database can answer for several documents at once, else one each.
+    ///
+    /// # Errors
+    /// As [`Bucket::get`], but for errors that concern one document.
+    fn get_many(
+        &mut self,
+        ids: &[DocumentId],
+        take: &mut dyn FnMut(Result<Option<Document>, BucketError>),
+    ) -> Result<(), BucketError> {
+        get_each(self, ids, take)
+    }
+
     /// Stores documents, replacing those that have the same ids. No id may stand there twice.
     ///
-    /// If it fails, a database with transactions (`embedded`) has stored none of them; in any other, some or all of
-    /// them may be stored, each of them whole. Storing the same documents again is safe, and mends it.
+    /// If it fails, a database with transactions has stored none of them; in any other, some or all of them may be stored,
+    /// each of them whole. Storing the same documents again is safe, and mends it.
     ///
     /// # Errors
     /// Each variant of [`BucketError`] but `Busy`.
     fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError>;
 
-    /// Lists documents in the ascending order of the bytes of their ids: those after `after`, or from the first one on,
-    /// and at most `most` of them. It may be fewer, since documents are large or small; only if there are no more at
-    /// all is it none. Documents that are no profiles are listed too, where the database does not tell them apart.
+    /// Lists documents in the order of [`Database::order`]: from the first one on, or from where a page before has ended;
+    /// at most `most` of them, and fewer where they are large. Documents that are not profiles are listed too, where the
+    /// database does not tell them apart.
     ///
     /// # Errors
     /// Each variant of [`BucketError`] but `Busy`; [`BucketError::Misconfigured`] too where a database cannot list.
-    fn list(&mut self, after: Option<&DocumentId>, most: usize) -> Result<Vec<Listed>, BucketError> {
-        let _ = (after, most);
-        Err(BucketError::Misconfigured {
-            reason: "this program cannot list the documents of that database: use the database's own tools to export \
-                     them"
-                .to_owned(),
-        })
-    }
+    fn list(&mut self, after: Option<&Cursor>, most: usize) -> Result<Page, BucketError>;
 
     /// Sets the deadline of the calls that follow. Costs nothing and never blocks.
     fn set_deadline(&mut self, deadline: Deadline);
 
-    /// Says for whom the calls that follow are, where the database can be told. Costs nothing and never blocks.
+    /// Sets the names of the request that the calls that follow serve. Costs nothing and never blocks.
     fn set_trace(&mut self, trace: &Trace) {
         let _ = trace;
     }
 
-    /// What is known of the last exchange, for the log; `None` where there is nothing to say, or was no exchange since
-    /// [`Bucket::set_trace`]. Costs nothing and never blocks.
-    fn last_exchange(&self) -> Option<Exchange<'_>> {
+    /// The node that is asked, as `host:port`; `None` where there are no nodes. Never blocks.
+    fn node(&self) -> Option<String> {
         None
     }
 
-    /// True if a kept connection may be used again after lying still since `idle_since`. Never blocks: it must not ask
+    /// What is known of the last exchange, for the log; `None` where nothing is, or where there was no exchange since
+    /// [`Bucket::set_trace`]. Never blocks.
+    fn last_details(&self) -> Option<Details> {
+        None
+    }
+
+    /// True if a kept connection may be used again after it was idle since `idle_since`. Never blocks: it must not ask
     /// the database.
     fn is_fresh(&self, idle_since: Instant, now: Instant) -> bool {
         let _ = (idle_since, now);
         true
     }
+}
+
+/// [`Bucket::get_many`] by one [`Bucket::get`] each.
+fn get_each<B: Bucket + ?Sized>(
+    bucket: &mut B,
+    ids: &[DocumentId],
+    take: &mut dyn FnMut(Result<Option<Document>, BucketError>),
+) -> Result<(), BucketError> {
+    for id in ids {
+        match bucket.get(id) {
+            Err(error) if !error.kind().is_of_one_document() => return Err(error),
+            outcome => take(outcome),
+        }
+    }
+    Ok(())
 }
 
 /// What the connections to one database share. It is only read, by many threads at once.
@@ -157,14 +134,19 @@ pub trait Database: Send + Sync {
     /// Where it is and how it is reached, for the line at start-up; without secrets.
     fn describe(&self) -> String;
 
+    /// The order in which [`Bucket::list`] lists.
+    fn order(&self) -> Order {
+        Order::Ids
+    }
+
     /// Opens a connection. See [`get_bucket`], which everybody calls.
     ///
     /// # Errors
     /// As [`get_bucket`].
     fn open(&self, timeouts: &BucketTimeouts, deadline: Deadline) -> Result<Box<dyn Bucket>, BucketError>;
 
-    /// Takes what may change while it runs out of new settings, which are valid: secrets and certificates. No request
-    /// fails because of it, and what cannot be taken leaves everything as it was. Reads files, and asks no server.
+    /// Applies what may change while it runs from new settings, which are valid: secrets and certificates. No request
+    /// fails because of it, and what cannot be applied leaves everything as it was. Reads files, and asks no server.
     ///
     /// # Errors
     /// [`BucketError::Misconfigured`] for a file that cannot be used.
@@ -183,8 +165,8 @@ pub struct BucketTimeouts {
     pub attempt: Duration,
     /// One TCP or TLS connection (`[bucket] connect_timeout`).
     pub connect: Duration,
-    /// Listing and batches (`[bucket] n1ql_timeout`).
-    pub n1ql: Duration,
+    /// One page of a list, or one batch (`[bucket] n1ql_timeout`).
+    pub batch: Duration,
 }
 
 impl Default for BucketTimeouts {
@@ -193,7 +175,7 @@ impl Default for BucketTimeouts {
             operation: Duration::from_secs(30),
             attempt: Duration::from_millis(2500),
             connect: Duration::from_secs(2),
-            n1ql: Duration::from_secs(300),
+            batch: Duration::from_secs(300),
         }
     }
 }
@@ -204,7 +186,7 @@ impl From<&BucketSettings> for BucketTimeouts {
             operation: settings.operation_timeout,
             attempt: settings.attempt_timeout,
             connect: settings.connect_timeout,
-            n1ql: settings.n1ql_timeout,
+            batch: settings.n1ql_timeout,
         }
     }
 }
@@ -224,21 +206,4 @@ pub fn get_bucket(
     let mut bucket = database.open(timeouts, deadline)?;
     bucket.set_deadline(deadline);
     Ok(bucket)
-}
-
-/// The database that the settings name. Nothing is asked over a network yet, so that the server starts while its
-/// database is down.
-///
-/// # Errors
-/// [`BucketError::Misconfigured`] for settings that can never work, such as a file that is no database.
-pub fn database(settings: &Settings, observer: &Observer) -> Result<Arc<dyn Database>, BucketError> {
-    match settings.bucket.database {
-        DatabaseName::Embedded => Ok(Arc::new(embedded::Embedded::create(&settings.embedded.path)?)),
-        DatabaseName::Couchbase => Ok(couchbase::Couchbase::start(&settings.couchbase, &settings.bucket, observer)?),
-        name => Err(not_built(name)),
-    }
-}
-
-fn not_built(name: DatabaseName) -> BucketError {
-    BucketError::Misconfigured { reason: format!("[bucket] database = \"{name}\" is not built into this program yet") }
 }

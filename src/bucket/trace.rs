@@ -1,4 +1,4 @@
-//! By which names one request of a client is known to others, so that databases and their logs can be told them.
+//! The names of one request, passed on to databases so that their logs can be matched with ours.
 //!
 //! Invariant: pure, and strict: what leaves this module is fit for a header field and a log line, whatever a client
 //! has sent.
@@ -16,7 +16,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The names of a request with this id, whose field `traceparent` has this value.
+    /// The names of a request with this id and this value of its field `traceparent`.
     #[must_use]
     pub fn of(request_id: &str, traceparent: Option<&str>) -> Self {
         Self {

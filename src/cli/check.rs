@@ -1,4 +1,4 @@
-//! `check`: walks through what the program needs of its database, step by step, and says what to do where it fails.
+//! `check`: checks what the program needs of its database, step by step, and says what to do where a step fails.
 //!
 //! Invariant: one line a step, on standard output; nothing is changed anywhere, and no secret is printed.
 
@@ -7,7 +7,8 @@ use std::io::{self, Write};
 use anyhow::Context as _;
 
 use super::Exit;
-use crate::bucket::check::{self, Outcome, Step, Verdict};
+use crate::bucket::drivers;
+use crate::bucket::report::{Outcome, Step, Verdict};
 use crate::config::Settings;
 use crate::observe::Observer;
 
@@ -17,7 +18,7 @@ use crate::observe::Observer;
 /// If `output` cannot be written to.
 pub fn run(settings: &Settings, observer: &Observer, output: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut printer = Printer { output, counts: Counts::default(), failure: None };
-    let verdict = check::run(settings, observer, &mut |step| printer.print(step));
+    let verdict = drivers::check(settings, observer, &mut |step| printer.print(step));
     printer.finish().context("cannot write to standard output")?;
     Ok(match verdict {
         Verdict::Passed => Exit::Done,

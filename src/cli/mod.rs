@@ -2,13 +2,13 @@
 //!
 //! Invariant: only this module and its commands write to standard output; secrets are never taken from flags.
 
+mod bucket;
 pub mod check;
 pub mod config;
 pub mod export;
 pub mod get;
 pub mod import;
 pub mod interruption;
-mod kept;
 mod reload;
 pub mod serve;
 
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::bucket::{self, BucketTimeouts, Database};
+use crate::bucket::{BucketTimeouts, Database, drivers};
 use crate::config::{Loaded, Sources, load};
 use export::{Destination, Existing, NewFile};
 use get::GetOutcome;
@@ -209,7 +209,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     observe::format::init(&loaded.settings.log);
     let observer = Observer::default();
     for warning in &loaded.warnings {
-        observer.emit(&Observation::Warning(format_args!("{warning}")));
+        observer.emit(&Observation::SettingsWarning(warning));
     }
     run_command(command, &loaded, &sources, &observer)
 }
@@ -219,7 +219,7 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
     match command {
         Command::Serve(flags) => serve::run(loaded, sources, flags.import.as_deref(), observer),
         Command::Import(file) => {
-            let database = bucket::database(&loaded.settings, observer)?;
+            let database = drivers::open(&loaded.settings, observer)?;
             let interruption = Interruption::watch(|| {
                 complain("interrupted: what is stored is whole, and importing the whole file once more is safe");
             })?;
@@ -229,12 +229,12 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
             Ok(if outcome.rejected == 0 { Exit::Done } else { Exit::SomeRejected })
         }
         Command::Export(destination, existing) => {
-            let database = bucket::database(&loaded.settings, observer)?;
+            let database = drivers::open(&loaded.settings, observer)?;
             export(database.as_ref(), &timeouts, &destination, existing)
         }
         Command::Check => check::run(&loaded.settings, observer, &mut io::stdout()),
         Command::Get(username) => {
-            let database = bucket::database(&loaded.settings, observer)?;
+            let database = drivers::open(&loaded.settings, observer)?;
             Ok(match get::run(database.as_ref(), &timeouts, &username, &mut io::stdout())? {
                 GetOutcome::Found => Exit::Done,
                 GetOutcome::NotFound => {

@@ -3,8 +3,6 @@
 //! Invariant: settings in which anything is wrong change nothing, and the log says what it is. No request fails because
 //! of a reload.
 
-use std::fmt::Arguments;
-
 use crate::bucket::Database;
 use crate::config::{self, Loaded, Sources, load};
 use crate::observe::{Observation, Observer, format};
@@ -32,32 +30,29 @@ impl<'a> Reloader<'a> {
         let loaded = match load(self.sources) {
             Ok(loaded) => loaded,
             Err(errors) => {
-                for error in errors.0 {
-                    self.warn(format_args!("HUP: {error}"));
+                for error in &errors.0 {
+                    self.observer.emit(&Observation::ReloadRefused { reason: error });
                 }
-                return self
-                    .warn(format_args!("HUP: the settings are as before, because of what is wrong with the new ones"));
+                let reason = &"the settings are as before, because of what is wrong with the new ones";
+                return self.observer.emit(&Observation::ReloadRefused { reason });
             }
         };
         // Another database is for a restart, and the one that is in use has no settings then.
         let is_same = loaded.settings.bucket.database == self.started.settings.bucket.database;
         let outcome = if is_same { database.reload(&loaded.settings) } else { Ok(()) };
         if let Err(error) = outcome {
-            return self.warn(format_args!("HUP: the settings are as before: {error}"));
+            let reason = &format_args!("the settings are as before: {error}");
+            return self.observer.emit(&Observation::ReloadRefused { reason });
         }
         format::set_level(loaded.settings.log.level);
         for warning in loaded.warnings.iter().filter(|warning| !self.warned.contains(warning)) {
-            self.warn(format_args!("{warning}"));
+            self.observer.emit(&Observation::SettingsWarning(warning));
         }
         let waiting = config::for_a_restart(self.started, &loaded);
         if !waiting.is_empty() {
-            self.warn(format_args!("HUP: these settings have changed and wait for a restart: {}", waiting.join(", ")));
+            self.observer.emit(&Observation::RestartNeeded { settings: &waiting.join(", ") });
         }
         self.warned = loaded.warnings;
-        self.observer.emit(&Observation::Note(format_args!("HUP: settings and secrets were read again")));
-    }
-
-    fn warn(&self, warning: Arguments<'_>) {
-        self.observer.emit(&Observation::Warning(warning));
+        self.observer.emit(&Observation::SettingsReloaded);
     }
 }

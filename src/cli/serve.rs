@@ -3,7 +3,6 @@
 //! Invariant: by the time it says that it listens, every address is bound and answered.
 
 use std::ffi::OsStr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -18,7 +17,7 @@ use super::interruption::Interruption;
 use super::reload::Reloader;
 use crate::admin::Admin;
 use crate::api::Api;
-use crate::bucket::{self, BucketTimeouts, Buckets, Database};
+use crate::bucket::{BucketPool, BucketTimeouts, Database, drivers};
 use crate::config::{HttpSettings, ListenAddress, Loaded, Settings, Sources};
 use crate::http::{Limits, Listener, Server, Workforce, bind, clamp_connections};
 use crate::observe::{Observation, Observer};
@@ -43,15 +42,12 @@ pub fn run(
     observer: &Observer,
 ) -> anyhow::Result<Exit> {
     let settings = &loaded.settings;
-    let database = bucket::database(settings, observer)?;
+    let database = drivers::open(settings, observer)?;
     if let Some(file) = import_file {
         let timeouts = BucketTimeouts::from(&settings.bucket);
         let outcome =
             import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(file), &Interruption::none())?;
-        match outcome.rejected {
-            0 => note(observer, format_args!("import: {outcome}")),
-            _ => warn(observer, format_args!("import: {outcome}; serving what is there")),
-        }
+        observer.emit(&Observation::Imported { rejected: outcome.rejected, summary: &outcome });
     }
     let workforce = Workforce::new("http", usize::from(settings.http.workers));
     let max_buckets = bucket_connections(settings, workforce);
@@ -60,8 +56,9 @@ pub fn run(
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot take signals")?;
     let public_listeners = bind_all(&settings.http.listen, settings.http.unix_mode)?;
     let admin_listeners = bind_all(settings.admin.listen.as_slice(), settings.http.unix_mode)?;
-    note(observer, format_args!("database: {} ({})", database.name(), database.describe()));
-    let buckets = Arc::new(Buckets::new(Arc::clone(&database), &settings.bucket, max_buckets, observer));
+    let description = &database.describe();
+    observer.emit(&Observation::DatabaseOpened { database: database.name(), description });
+    let buckets = Arc::new(BucketPool::new(Arc::clone(&database), &settings.bucket, max_buckets, observer));
 
     let api = Api::new(Arc::clone(&buckets), &settings.http, observer).into_service();
     let public = Server::start(public_listeners, api, limits, workforce, observer).context("cannot start threads")?;
@@ -75,17 +72,14 @@ pub fn run(
                 .context("cannot start threads")?,
         ),
     };
-    say_what_to_try(public.addresses(), admin.as_ref().map_or(&[], Server::addresses), observer);
+    report_addresses(public.addresses(), admin.as_ref().map_or(&[], Server::addresses), observer);
 
     wait_for_the_end(&mut signals, &mut Reloader::new(sources, loaded, observer), database.as_ref())?;
-    note(
-        observer,
-        format_args!("going down: answering what was sent, for {} s at the most", limits.drain_timeout.as_secs()),
-    );
+    observer.emit(&Observation::Draining { limit: limits.drain_timeout });
     let servers = [Some(&public), admin.as_ref()];
     servers.iter().flatten().for_each(|server| server.begin_drain());
     servers.iter().flatten().for_each(|server| server.finish_drain());
-    note(observer, format_args!("stopped"));
+    observer.emit(&Observation::Stopped);
     Ok(Exit::Done)
 }
 
@@ -100,12 +94,7 @@ fn limits(settings: &HttpSettings, max_buckets: u32, observer: &Observer) -> Lim
     let other_files = max_buckets as usize * FILES_PER_BUCKET + ADMIN_CONNECTIONS;
     let fitting = clamp_connections(wanted, other_files);
     if fitting < wanted {
-        warn(
-            observer,
-            format_args!(
-                "[http] max_connections = {wanted} does not fit under the limit of open files: {fitting} it is; raise LimitNOFILE (or ulimit -n)"
-            ),
-        );
+        observer.emit(&Observation::ConnectionsLimited { wanted, fitting });
     }
     Limits { max_connections: fitting, ..Limits::from(settings) }
 }
@@ -118,21 +107,19 @@ fn bind_all(addresses: &[ListenAddress], unix_mode: u32) -> anyhow::Result<Vec<L
     Ok(listeners)
 }
 
-fn say_what_to_try(public: &[String], admin: &[String], observer: &Observer) {
+fn report_addresses(public: &[String], admin: &[String], observer: &Observer) {
     for address in public {
-        note(observer, format_args!("listening on {}", as_url(address)));
+        observer.emit(&Observation::Listening { url: &as_url(address) });
     }
     for address in admin {
-        note(observer, format_args!("operators: {} (/live, /ready)", as_url(address)));
+        observer.emit(&Observation::AdminListening { url: &as_url(address) });
     }
-    match public.first().map(|address| address.strip_prefix("unix:")) {
-        Some(Some(path)) => note(
-            observer,
-            format_args!("try: curl --unix-socket {} http://localhost/users/johndoe", Path::new(path).display()),
-        ),
-        Some(None) => note(observer, format_args!("try: curl -i {}/users/johndoe", as_url(&public[0]))),
-        None => {}
-    }
+    let Some(address) = public.first() else { return };
+    let command = match address.strip_prefix("unix:") {
+        Some(path) => format!("curl --unix-socket {path} http://localhost/users/johndoe"),
+        None => format!("curl -i {}/users/johndoe", as_url(address)),
+    };
+    observer.emit(&Observation::TryCommand { command: &command });
 }
 
 fn as_url(address: &str) -> String {
@@ -153,12 +140,4 @@ fn wait_for_the_end(signals: &mut Signals, reloader: &mut Reloader<'_>, database
         break;
     }
     Ok(())
-}
-
-fn note(observer: &Observer, note: std::fmt::Arguments<'_>) {
-    observer.emit(&Observation::Note(note));
-}
-
-fn warn(observer: &Observer, warning: std::fmt::Arguments<'_>) {
-    observer.emit(&Observation::Warning(warning));
 }

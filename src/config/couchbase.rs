@@ -49,24 +49,38 @@ pub struct CouchbaseSettings {
     pub scope: String,
     /// `collection`
     pub collection: String,
+    /// `api`
+    pub api: CouchbaseApi,
+    /// `network`
+    pub network: Network,
+    /// Who we are.
+    pub login: LoginSettings,
+    /// Whom we trust.
+    pub tls: TlsSettings,
+}
+
+/// Who we are to a database.
+#[derive(Clone, Debug)]
+pub struct LoginSettings {
     /// `username`; `None`: nothing is sent that says who we are.
     pub username: Option<String>,
-    /// From `password_file`, a systemd credential or the environment. `None` too where Couchbase is not the database.
+    /// From `password_file`, a systemd credential or the environment.
     pub password: Option<SecretString>,
     /// Where the password came from, so that it can be read again.
     pub password_source: SecretSource,
-    /// `api`
-    pub api: CouchbaseApi,
+}
+
+/// Whom we trust, and who vouches for us.
+#[derive(Clone, Debug)]
+pub struct TlsSettings {
     /// `ca_file`
     pub ca_file: Option<PathBuf>,
     /// `client_certificate_file`; there is a `client_key_file` too, or neither.
     pub client_certificate_file: Option<PathBuf>,
     /// `client_key_file`
     pub client_key_file: Option<PathBuf>,
-    /// `network`
-    pub network: Network,
     /// `danger_accept_invalid_certificates`
-    pub danger_accept_invalid_certificates: bool,
+    pub verification: Verification,
 }
 
 impl CouchbaseSettings {
@@ -83,29 +97,37 @@ impl CouchbaseSettings {
             bucket: text("bucket")?,
             scope: text("scope")?,
             collection: text("collection")?,
-            username: values.optional_text("couchbase", "username"),
-            password: password.map(|found| found.value.clone()),
-            password_source: password.map(|found| found.source.clone()).unwrap_or_default(),
             api: match text("api")?.as_str() {
                 "query" => CouchbaseApi::Query,
                 "documents" => CouchbaseApi::Documents,
                 "data-api" => CouchbaseApi::DataApi,
                 _ => return Err(defect("couchbase", "api", "is none")),
             },
-            ca_file: values.optional_path("couchbase", "ca_file"),
-            client_certificate_file: values.optional_path("couchbase", "client_certificate_file"),
-            client_key_file: values.optional_path("couchbase", "client_key_file"),
             network: match text("network")?.as_str() {
                 "auto" => Network::Auto,
                 "default" => Network::Default,
                 name => Network::Alternate(name.to_owned()),
             },
-            danger_accept_invalid_certificates: values.flag("couchbase", "danger_accept_invalid_certificates")?,
+            login: LoginSettings {
+                username: values.optional_text("couchbase", "username"),
+                password: password.map(|found| found.value.clone()),
+                password_source: password.map(|found| found.source.clone()).unwrap_or_default(),
+            },
+            tls: TlsSettings {
+                ca_file: values.optional_path("couchbase", "ca_file"),
+                client_certificate_file: values.optional_path("couchbase", "client_certificate_file"),
+                client_key_file: values.optional_path("couchbase", "client_key_file"),
+                verification: if values.flag("couchbase", "danger_accept_invalid_certificates")? {
+                    Verification::Off
+                } else {
+                    Verification::On
+                },
+            },
         })
     }
 
     pub(super) fn check(&self, values: &Values, errors: &mut Vec<ConfigError>, warnings: &mut Vec<String>) {
-        match (&self.client_certificate_file, &self.client_key_file) {
+        match (&self.tls.client_certificate_file, &self.tls.client_key_file) {
             (Some(_), None) => errors.push(ConfigError::new(
                 values.place("couchbase", "client_certificate_file"),
                 "[couchbase] client_certificate_file is set without client_key_file: name the key of the certificate too",
@@ -121,7 +143,7 @@ impl CouchbaseSettings {
         } else {
             self.check_plain(warnings);
         }
-        match (&self.username, &self.password) {
+        match (&self.login.username, &self.login.password) {
             (Some(_), None) => warnings.push(
                 "[couchbase] username is set and there is no password for it: name a file in [couchbase] \
                  password_file, or set USERPROFILES_COUCHBASE_PASSWORD"
@@ -136,7 +158,7 @@ impl CouchbaseSettings {
     }
 
     fn check_tls(&self, warnings: &mut Vec<String>) {
-        if self.danger_accept_invalid_certificates {
+        if self.tls.verification == Verification::Off {
             warnings.push(
                 "the certificates of Couchbase are not checked: whoever can redirect a connection reads the password; \
                  name the cluster's own authority in [couchbase] ca_file instead"
@@ -147,9 +169,9 @@ impl CouchbaseSettings {
 
     fn check_plain(&self, warnings: &mut Vec<String>) {
         let keys = [
-            (self.ca_file.is_some(), "ca_file"),
-            (self.client_certificate_file.is_some(), "client_certificate_file"),
-            (self.danger_accept_invalid_certificates, "danger_accept_invalid_certificates"),
+            (self.tls.ca_file.is_some(), "ca_file"),
+            (self.tls.client_certificate_file.is_some(), "client_certificate_file"),
+            ((self.tls.verification == Verification::Off), "danger_accept_invalid_certificates"),
         ];
         let idle: Vec<&str> = keys.into_iter().filter_map(|(is_set, key)| is_set.then_some(key)).collect();
         if !idle.is_empty() {
@@ -166,7 +188,7 @@ impl CouchbaseSettings {
             .filter(|host| !is_loopback(host))
             .collect();
         exposed.dedup();
-        if self.username.is_some() && self.password.is_some() && !exposed.is_empty() {
+        if self.login.username.is_some() && self.login.password.is_some() && !exposed.is_empty() {
             warnings.push(format!(
                 "the password for Couchbase goes over the network to {} as anybody on the way can read it: write \
                  couchbases:// in [couchbase] connection_string",
@@ -255,4 +277,15 @@ fn apply(parsed: &ConnectionString, values: &mut Values, errors: &mut Vec<Config
              [couchbase] ca_file",
         ));
     }
+}
+
+/// A sentence.
+#[must_use]
+pub fn unreadable(path: &std::path::Path, error: &std::io::Error, otherwise: &str) -> String {
+    let remedy = match error.kind() {
+        std::io::ErrorKind::NotFound => "make it, or correct the path",
+        std::io::ErrorKind::PermissionDenied => "give the user that runs this program the right to read it",
+        _ => otherwise,
+    };
+    format!("{} cannot be read ({error}): {remedy}", path.display())
 }

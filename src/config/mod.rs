@@ -27,7 +27,7 @@ mod values;
 pub use bucket::{BucketSettings, Connections, DatabaseName, EmbeddedSettings};
 pub use changes::for_a_restart;
 pub use connection_string::{ConnectionString, Gateway, InvalidConnectionString, Scheme, Seed, Verification};
-pub use couchbase::{CouchbaseApi, CouchbaseSettings, Network, is_loopback};
+pub use couchbase::{CouchbaseApi, CouchbaseSettings, LoginSettings, Network, TlsSettings, is_loopback, unreadable};
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use http::{AdminSettings, HttpSettings};
 pub use listen::ListenAddress;

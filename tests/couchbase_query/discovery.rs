@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use userprofiles::BucketError;
-use userprofiles::bucket::couchbase::Couchbase;
+use userprofiles::BucketTimeouts;
 use userprofiles::config::BucketSettings;
 use userprofiles::observe::Observer;
 
@@ -52,8 +52,8 @@ fn a_wrong_login_is_told_with_the_settings_to_change() {
         [(Some("reader"), Some("wrong")), (Some("somebody"), Some(couchbase::PASSWORD)), (None, None)]
     {
         let mut settings = couchbase_settings(&[double.manager_address()]);
-        settings.username = username.map(str::to_owned);
-        settings.password = password.map(SecretString::from);
+        settings.login.username = username.map(str::to_owned);
+        settings.login.password = password.map(SecretString::from);
         let Err(BucketError::Misconfigured { reason }) = read(start(&settings).as_ref(), "johndoe", AMPLE) else {
             panic!("{username:?} was let in");
         };
@@ -158,9 +158,14 @@ fn a_frozen_seed_gets_its_share_of_the_time_and_no_more() {
     let settings = couchbase_settings(&[frozen.manager_address(), double.manager_address()]);
     let bucket_settings = BucketSettings { attempt_timeout: Duration::from_millis(50), ..bucket_settings() };
     while frozen.counts().node_services == 0 {
-        let database = Couchbase::start(&settings, &bucket_settings, &Observer::default()).unwrap();
+        let database = userprofiles::bucket::couchbase::open(
+            &settings,
+            BucketTimeouts::from(&bucket_settings),
+            &Observer::default(),
+        )
+        .unwrap();
         // Until the frozen one happened to be asked first. It cannot be the only one that is asked.
-        assert_eq!(meaning(&read(database.as_ref(), "johndoe", AMPLE)), "found");
+        assert_eq!(meaning(&read(&database, "johndoe", AMPLE)), "found");
     }
 }
 
@@ -210,7 +215,7 @@ fn a_name_is_as_good_as_an_address_and_an_unknown_one_is_an_outage() {
 fn a_login_that_one_seed_rejects_is_not_shown_to_the_others() {
     let doubles = [Double::start(), Double::start(), Double::start()];
     let mut settings = couchbase_settings(&doubles.each_ref().map(Double::manager_address));
-    settings.password = Some(SecretString::from("wrong"));
+    settings.login.password = Some(SecretString::from("wrong"));
     assert_eq!(meaning(&read(start(&settings).as_ref(), "johndoe", AMPLE)), "misconfigured");
     let asked: usize = doubles.iter().map(|double| double.counts().node_services).sum();
     assert_eq!(asked, 1);

@@ -11,77 +11,76 @@ use rustix::fs::{Access, access};
 
 use super::file::DatabaseFile;
 use super::{FileConnection, failure, schema};
-use crate::bucket::check::{Walk, reason};
-use crate::bucket::{Bucket, BucketError};
+use crate::bucket::report::Report;
+use crate::bucket::{Bucket, BucketError, BucketTimeouts};
 use crate::clock::{self, Deadline};
-use crate::config::BucketSettings;
 use crate::model::DocumentId;
 
 /// The rights of others than the owner, in a file's mode.
 const OTHERS: u32 = 0o077;
 
-/// Looks at the file: whether it is there, who may use it, whose it is, and whether it can be read.
-pub fn run(path: &Path, settings: &BucketSettings, walk: &mut Walk) {
-    walk.passed("settings", "[bucket] database = \"embedded\"");
+/// Checks the file: whether it is there, who may use it, whose it is, and whether it can be read.
+pub fn run(path: &Path, timeouts: &BucketTimeouts, report: &mut Report) {
+    report.passed("settings", "[bucket] database = \"embedded\"");
     let file = match DatabaseFile::find(path) {
         Ok(Some(file)) => file,
-        Ok(None) => return not_there_yet(path, walk),
+        Ok(None) => return not_there_yet(path, report),
         Err(error) => {
-            walk.failed("file", reason(&error));
-            return skip(walk, &["permissions", "schema", "read"], "file");
+            report.failed("file", error.reason());
+            return report.skip_all(&["permissions", "schema", "read"], "file");
         }
     };
-    let Some(metadata) = step(walk, "file", fs::metadata(&file.path), &file.path) else {
-        return skip(walk, &["permissions", "schema", "read"], "file");
+    let Some(metadata) = step(report, "file", fs::metadata(&file.path), &file.path) else {
+        return report.skip_all(&["permissions", "schema", "read"], "file");
     };
-    walk.passed("file", format!("{}, {} bytes", file.path.display(), metadata.len()));
+    report.passed("file", format!("{}, {} bytes", file.path.display(), metadata.len()));
     if let Some(error) = failure::why_not_usable(&file.path) {
-        walk.failed("permissions", reason(&error));
-        return skip(walk, &["schema", "read"], "permissions");
+        report.failed("permissions", error.reason());
+        return report.skip_all(&["schema", "read"], "permissions");
     }
-    walk.passed("permissions", permissions(&file.path, &metadata));
-    let deadline = Deadline::after(clock::now(), settings.operation_timeout);
-    let look = || {
+    report.passed("permissions", permissions(&file.path, &metadata));
+    let deadline = Deadline::after(clock::now(), timeouts.operation);
+    let look = || -> Result<_, BucketError> {
         let connection = FileConnection::open(std::sync::Arc::new(file), None, deadline)?;
         Ok((schema::look(&connection.connection, &connection.file.path)?, connection))
     };
     match look() {
         Err(error) => {
-            walk.failed("schema", reason(&error));
-            skip(walk, &["read"], "schema");
+            report.failed("schema", error.reason());
+            report.skip_all(&["read"], "schema");
         }
         Ok((schema::Found::Nothing, _)) => {
-            walk.passed("schema", "the file is empty: `serve` or `import` makes the schema");
-            walk.skipped("read", "there is nothing in it yet");
+            report.passed("schema", "the file is empty: `serve` or `import` makes the schema");
+            report.skipped("read", "there is nothing in it yet");
         }
         Ok((schema::Found::Ready, mut connection)) => {
-            walk.passed("schema", format!("version {}", schema::SCHEMA_VERSION));
-            read(&mut connection, walk);
+            report.passed("schema", format!("version {}", schema::SCHEMA_VERSION));
+            read(&mut connection, report);
         }
     }
 }
 
-fn read(connection: &mut FileConnection, walk: &mut Walk) {
+fn read(connection: &mut FileConnection, report: &mut Report) {
     match connection.get(&DocumentId::sentinel()) {
         // Whatever is stored there: it was read.
-        Ok(_) | Err(BucketError::InvalidDocument(_)) => walk.passed("read", "a document was looked for"),
-        Err(error) => walk.failed("read", reason(&error)),
+        Ok(_) | Err(BucketError::InvalidDocument(_)) => report.passed("read", "a document was looked for"),
+        Err(error) => report.failed("read", error.reason()),
     }
 }
 
 /// That is no failure: the first start makes it. But it must be able to.
-fn not_there_yet(path: &Path, walk: &mut Walk) {
+fn not_there_yet(path: &Path, report: &mut Report) {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    walk.passed("file", format!("{} is not there yet: `serve` or `import` makes it", path.display()));
+    report.passed("file", format!("{} is not there yet: `serve` or `import` makes it", path.display()));
     let folder = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-        Ok(()) => walk.passed("permissions", format!("it can be made in {}", folder.display())),
+        Ok(()) => report.passed("permissions", format!("it can be made in {}", folder.display())),
         Err(error) => {
             let error = failure::from_file_system(&path, &error.into());
-            walk.failed("permissions", reason(&error));
+            report.failed("permissions", error.reason());
         }
     }
-    skip(walk, &["schema", "read"], "file");
+    report.skip_all(&["schema", "read"], "file");
 }
 
 fn permissions(path: &Path, metadata: &Metadata) -> String {
@@ -95,12 +94,6 @@ fn permissions(path: &Path, metadata: &Metadata) -> String {
     )
 }
 
-fn step<T>(walk: &mut Walk, name: &'static str, outcome: io::Result<T>, path: &Path) -> Option<T> {
-    outcome.map_err(|error| walk.failed(name, reason(&failure::from_file_system(path, &error)))).ok()
-}
-
-fn skip(walk: &mut Walk, names: &[&'static str], why: &str) {
-    for name in names {
-        walk.skipped(name, format!("needs {why}"));
-    }
+fn step<T>(report: &mut Report, name: &'static str, outcome: io::Result<T>, path: &Path) -> Option<T> {
+    outcome.map_err(|error| report.failed(name, failure::from_file_system(path, &error).reason())).ok()
 }

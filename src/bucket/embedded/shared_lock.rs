@@ -54,8 +54,8 @@ impl SharedLock {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Takes note that somebody is about to read.
-    pub(super) fn note_read(&self) {
+    /// Records that a read is about to begin.
+    pub(super) fn record_read(&self) {
         let reads = self.shared.reads.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         if reads.is_multiple_of(READS_PER_CALL) && self.shared.is_asleep.swap(false, Ordering::Relaxed) {
             self.wake();

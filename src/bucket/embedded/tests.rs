@@ -378,8 +378,8 @@ fn a_list_goes_on_behind_an_id_and_ends_at_a_number_of_documents_or_of_bytes() {
     let large = LONGEST_LIST_BYTES / 2;
     bucket.upsert(&[document("é", 1), document("b", large), document("a", large), document("Z", 1)]).unwrap();
     let mut list = |after: Option<&str>, most: usize| {
-        let after = after.map(|name| DocumentId::of(&Username::parse(name).unwrap()));
-        let listed = bucket.list(after.as_ref(), most).unwrap();
+        let after = after.map(|name| Cursor(format!("userprofile::{name}")));
+        let listed = bucket.list(after.as_ref(), most).unwrap().documents;
         let ids = listed.iter().map(|listed| listed.id.as_str().trim_start_matches("userprofile::").to_owned());
         ids.collect::<Vec<_>>().join(" ")
     };

@@ -11,7 +11,7 @@ use crate::clock::{self, Deadline};
 use crate::model::Username;
 
 fn listed(id: &str, text: &str) -> Listed {
-    Listed { id: DocumentId::stored(id.to_owned()), document: Document::new(text.as_bytes().to_vec(), None) }
+    Listed { id: DocumentId::stored(id.to_owned()), document: Document::new(text.as_bytes().to_vec()) }
 }
 
 fn user(name: &str) -> String {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 
 use crate::bucket::{BucketTimeouts, Database, NewDocument};
-use crate::cli::kept::KeptBucket;
+use crate::cli::bucket::CommandBucket;
 use crate::model::DocumentId;
 
 /// A batch is stored when it has this many documents,
@@ -44,15 +44,15 @@ impl Batch {
     }
 }
 
-/// Stores batches through one bucket connection at a time, each within its own N1QL timeout.
+/// Stores batches through one bucket connection at a time, each within its own batch timeout.
 pub(super) struct Store<'a> {
-    bucket: KeptBucket<'a>,
+    bucket: CommandBucket<'a>,
     stored_lines: u64,
 }
 
 impl<'a> Store<'a> {
     pub(super) fn new(database: &'a dyn Database, timeouts: &'a BucketTimeouts) -> Self {
-        Self { bucket: KeptBucket::new(database, timeouts), stored_lines: 0 }
+        Self { bucket: CommandBucket::new(database, timeouts), stored_lines: 0 }
     }
 
     /// How many lines are stored: a user who has two counts twice.

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::bucket::embedded::Embedded;
-use crate::bucket::{Bucket, BucketError, Document, NewDocument, get_bucket};
+use crate::bucket::{Bucket, BucketError, Cursor, Document, NewDocument, Page, get_bucket};
 use crate::clock::{self, Deadline};
 use crate::config::DatabaseName;
 use crate::model::{DocumentId, Username};
@@ -211,6 +211,10 @@ impl Bucket for RecorderBucket {
         }
         batches.push((documents.len(), documents.iter().map(|document| document.text.len()).sum()));
         Ok(())
+    }
+
+    fn list(&mut self, _: Option<&Cursor>, _: usize) -> Result<Page, BucketError> {
+        Err(BucketError::unavailable("it only stores"))
     }
 
     fn set_deadline(&mut self, _: Deadline) {}

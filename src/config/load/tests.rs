@@ -101,8 +101,10 @@ fn the_defaults_are_those_of_the_contract() {
     let couchbase = &settings.couchbase;
     assert_eq!((couchbase.bucket.as_str(), couchbase.collection.as_str()), ("bucket_name", "_default"));
     assert_eq!((couchbase.api, &couchbase.network), (CouchbaseApi::Query, &Network::Auto));
-    assert!(couchbase.username.is_none() && couchbase.password.is_none() && couchbase.ca_file.is_none());
-    assert!(!couchbase.danger_accept_invalid_certificates);
+    assert!(
+        couchbase.login.username.is_none() && couchbase.login.password.is_none() && couchbase.tls.ca_file.is_none()
+    );
+    assert!(couchbase.tls.verification == crate::config::Verification::On);
     assert_eq!(couchbase.connection_string.redacted(), "couchbase://127.0.0.1");
     assert_eq!((settings.log.level, settings.log.format), (::log::LevelFilter::Info, LogFormat::Auto));
 }

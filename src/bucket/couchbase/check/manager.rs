@@ -7,15 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::bucket::check::reason;
+use crate::bucket::couchbase::advice::COUCHBASE;
 use crate::bucket::couchbase::keyspace::Keyspace;
-use crate::bucket::couchbase::path::segment;
-use crate::bucket::couchbase::status;
-use crate::bucket::couchbase::topology::peer;
-use crate::bucket::couchbase::transport::{Extent, Reply};
+use crate::bucket::couchbase::service::Service;
+use crate::bucket::rest::path::segment;
+use crate::bucket::rest::{Completeness, Failure, Response};
 
 /// Which cluster it is; it needs a login, unless the cluster is not set up yet.
 pub const POOLS: &str = "/pools";
+
+/// The name of a manager in a sentence.
+pub fn peer(authority: &str) -> String {
+    format!("{} at {authority}", Service::Manager.name())
+}
 
 /// The longest version that is shown, in bytes. (`7.6.3-4200-enterprise`)
 const LONGEST_VERSION: usize = 64;
@@ -44,7 +48,7 @@ pub enum Manifest {
 ///
 /// # Errors
 /// A sentence that says what to do.
-pub fn login(reply: &Reply, authority: &str, username: Option<&str>) -> Result<String, String> {
+pub fn login(response: &Response, authority: &str, username: Option<&str>) -> Result<String, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Pools {
@@ -52,7 +56,7 @@ pub fn login(reply: &Reply, authority: &str, username: Option<&str>) -> Result<S
         implementation_version: Option<String>,
     }
     let peer = peer(authority);
-    match (reply.status, username) {
+    match (response.status, username) {
         (200, _) => {}
         (401, None) => {
             return Err(format!("{peer} wants a login: set [couchbase] username and password_file"));
@@ -63,15 +67,15 @@ pub fn login(reply: &Reply, authority: &str, username: Option<&str>) -> Result<S
                  password_file (in the environment: USERPROFILES_COUCHBASE_PASSWORD)"
             ));
         }
-        (403, Some(user)) if is_expired(reply) => {
+        (403, Some(user)) if is_expired(response) => {
             return Err(format!(
                 "the password of user {user:?} has expired; give the user a new one, and put it into the file that \
                  [couchbase] password_file names"
             ));
         }
-        (status, _) => return Err(reason(&status::failure(status, &peer).error)),
+        (status, _) => return Err(COUCHBASE.status_failure(status, &peer).error.reason()),
     }
-    let Ok(pools) = serde_json::from_slice::<Pools>(&reply.body) else {
+    let Ok(pools) = serde_json::from_slice::<Pools>(&response.body) else {
         return Err(format!(
             "{authority} answers, but not as the cluster manager of Couchbase does; check the hosts and ports of \
              [couchbase] connection_string"
@@ -88,13 +92,13 @@ pub fn login(reply: &Reply, authority: &str, username: Option<&str>) -> Result<S
     Ok(version.map_or_else(|| who.clone(), |version| format!("{who}, Couchbase {version}")))
 }
 
-fn is_expired(reply: &Reply) -> bool {
+fn is_expired(response: &Response) -> bool {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Refusal {
         password_expired: bool,
     }
-    serde_json::from_slice::<Refusal>(&reply.body).is_ok_and(|refusal| refusal.password_expired)
+    serde_json::from_slice::<Refusal>(&response.body).is_ok_and(|refusal| refusal.password_expired)
 }
 
 fn is_version(text: &str) -> bool {
@@ -103,16 +107,16 @@ fn is_version(text: &str) -> bool {
 }
 
 /// Asks whether the bucket is there.
-pub fn bucket(ask: impl FnOnce(&str) -> Result<Reply, String>, keyspace: &Keyspace) -> BucketSeen {
+pub fn bucket(ask: impl FnOnce(&str) -> Result<Response, Failure>, keyspace: &Keyspace) -> BucketSeen {
     match ask(&format!("/pools/default/b/{}", segment(keyspace.bucket()))) {
-        Ok(Reply { status: 200, .. }) => BucketSeen::Yes,
-        Ok(Reply { status: 404, .. }) => BucketSeen::No,
+        Ok(Response { status: 200, .. }) => BucketSeen::Yes,
+        Ok(Response { status: 404, .. }) => BucketSeen::No,
         _ => BucketSeen::Unknown,
     }
 }
 
 /// Asks for the scopes and collections of the bucket.
-pub fn manifest(ask: impl FnOnce(&str) -> Result<Reply, String>, keyspace: &Keyspace) -> Manifest {
+pub fn manifest(ask: impl FnOnce(&str) -> Result<Response, Failure>, keyspace: &Keyspace) -> Manifest {
     #[derive(Deserialize)]
     struct Scopes {
         scopes: Vec<Scope>,
@@ -127,7 +131,7 @@ pub fn manifest(ask: impl FnOnce(&str) -> Result<Reply, String>, keyspace: &Keys
         name: String,
     }
     match ask(&format!("/pools/default/buckets/{}/scopes", segment(keyspace.bucket()))) {
-        Ok(Reply { status: 200, extent: Extent::Whole, body, .. }) => {
+        Ok(Response { status: 200, completeness: Completeness::Complete, body, .. }) => {
             let Ok(Scopes { scopes }) = serde_json::from_slice(&body) else { return Manifest::Unknown };
             let names =
                 |scope: Scope| (scope.name, scope.collections.into_iter().map(|collection| collection.name).collect());
@@ -143,8 +147,13 @@ mod tests {
 
     use super::*;
 
-    fn reply(status: u16, body: &str) -> Reply {
-        Reply { status, etag: None, body: Zeroizing::new(body.as_bytes().to_vec()), extent: Extent::Whole }
+    fn response(status: u16, body: &str) -> Response {
+        Response {
+            status,
+            etag: None,
+            body: Zeroizing::new(body.as_bytes().to_vec()),
+            completeness: Completeness::Complete,
+        }
     }
 
     #[test]
@@ -163,7 +172,7 @@ mod tests {
             (403, r#"{"message":"x","permissions":[]}"#, Some("u"), Err("403")),
             (503, "", Some("u"), Err("not ready")),
         ] {
-            let said = login(&reply(status, body), "h:8091", user);
+            let said = login(&response(status, body), "h:8091", user);
             match (&said, expected) {
                 (Ok(said), Ok(expected)) => assert_eq!(said, expected),
                 (Err(said), Err(part)) => assert!(said.contains(part), "{said}"),
@@ -174,20 +183,20 @@ mod tests {
 
     #[test]
     fn what_may_not_be_asked_for_is_unknown_and_not_missing() {
-        let keyspace = Keyspace::new("b%1", "s", "c").unwrap();
+        let keyspace = Keyspace::new("b%1", "s", "c");
         let body = r#"{"uid":"1","scopes":[{"name":"s","uid":"8","collections":[{"name":"c","uid":"8"}]}]}"#;
         for (status, seen) in [(200, BucketSeen::Yes), (404, BucketSeen::No), (403, BucketSeen::Unknown)] {
             let ask = |path: &str| {
                 assert_eq!(path, "/pools/default/b/b%251");
-                Ok(reply(status, "{}"))
+                Ok(response(status, "{}"))
             };
             assert_eq!(bucket(ask, &keyspace), seen);
         }
-        let Manifest::Known(scopes) = manifest(|_| Ok(reply(200, body)), &keyspace) else { panic!("unknown") };
+        let Manifest::Known(scopes) = manifest(|_| Ok(response(200, body)), &keyspace) else { panic!("unknown") };
         assert!(scopes["s"].contains("c"));
         for (status, body) in [(200, "[]"), (403, body), (404, body)] {
-            assert_eq!(manifest(|_| Ok(reply(status, body)), &keyspace), Manifest::Unknown, "{status} {body}");
+            assert_eq!(manifest(|_| Ok(response(status, body)), &keyspace), Manifest::Unknown, "{status} {body}");
         }
-        assert_eq!(bucket(|_| Err(String::new()), &keyspace), BucketSeen::Unknown);
+        assert_eq!(bucket(|_| Err(Failure::cut_short("the peer")), &keyspace), BucketSeen::Unknown);
     }
 }

@@ -10,12 +10,9 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::meaning;
-use crate::bucket::couchbase::failure::{Failure, Remedy};
-use crate::bucket::couchbase::query::meaning::Target;
-use crate::bucket::couchbase::status;
-use crate::bucket::couchbase::transport::{Extent, Reply};
-use crate::bucket::couchbase::way::Answer;
-use crate::bucket::{BucketError, Cas, Document};
+use crate::bucket::couchbase::advice::{COUCHBASE, Target};
+use crate::bucket::rest::{Completeness, Failure, Found, Response, Retry};
+use crate::bucket::{BucketError, Document};
 use crate::model::{DocumentId, InvalidDocument};
 
 /// The one code that is no error for us.
@@ -31,36 +28,30 @@ struct Envelope<'a> {
     resource: Option<&'a RawValue>,
 }
 
-/// Reads an answer. `peer` is who answered, in words for a reason.
+/// Reads a response. `peer` is who answered, in words for a reason.
 ///
 /// # Errors
 /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
-pub fn read(reply: &Reply, id: &DocumentId, peer: &str, target: &Target) -> Result<Answer, Failure> {
-    let document = match (reply.status, reply.extent) {
-        (200, Extent::Whole) => Some(of_body(reply, peer)?),
-        (200, Extent::OverLimit) => {
+pub fn read(response: &Response, id: &DocumentId, peer: &str, target: &Target) -> Result<Found, Failure> {
+    let document = match (response.status, response.completeness) {
+        (200, Completeness::Complete) => Some(of_body(response, peer)?),
+        (200, Completeness::Truncated) => {
             return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
         }
-        (status, Extent::Whole) => of_error(status, &reply.body, id, peer, target)?,
-        (status, Extent::OverLimit) => return Err(of_status(status, peer, target)),
+        (status, Completeness::Complete) => of_error(status, &response.body, id, peer, target)?,
+        (status, Completeness::Truncated) => return Err(of_status(status, peer, target)),
     };
-    Ok(Answer { document, warnings: Vec::new() })
+    Ok(Found::new(document))
 }
 
 /// The bytes are judged by whoever reads the document, whatever `Content-Type` says of them: that comes from flags
 /// which a writer may have left at zero.
-fn of_body(reply: &Reply, peer: &str) -> Result<Document, Failure> {
+fn of_body(response: &Response, peer: &str) -> Result<Document, Failure> {
     // Every document has an entity tag. Without one a page of something in between is more likely than a broken document.
-    if reply.etag.is_none() && serde_json::from_slice::<IgnoredAny>(&reply.body).is_err() {
-        return Err(status::failure(200, peer));
+    if response.etag.is_none() && serde_json::from_slice::<IgnoredAny>(&response.body).is_err() {
+        return Err(COUCHBASE.status_failure(200, peer));
     }
-    Ok(Document::new(reply.body.to_vec(), reply.etag.as_deref().and_then(cas)))
-}
-
-/// An entity tag is the CAS in hexadecimal digits, without quotes; one that something in between has changed is none.
-fn cas(tag: &str) -> Option<Cas> {
-    let are_digits = tag.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if are_digits { u64::from_str_radix(tag, 16).ok().map(Cas) } else { None }
+    Ok(Document::new(response.body.to_vec()))
 }
 
 /// `Ok`: there is no document.
@@ -77,7 +68,7 @@ fn of_error(
         return Err(of_status(status, peer, target));
     }
     let Envelope { code, resource } =
-        serde_json::from_slice(body).map_err(|error| match status::unreadable(status, &error, body, peer) {
+        serde_json::from_slice(body).map_err(|error| match COUCHBASE.unreadable(status, &error, body, peer) {
             cut if cut == Failure::cut_short(peer) => cut,
             _ => of_status(status, peer, target),
         })?;
@@ -114,8 +105,8 @@ fn of_status(status: u16, peer: &str, target: &Target) -> Failure {
             reason: reason("something between us and it gave our request up"),
         }),
         500 => Failure::of_node(BucketError::Unavailable { reason: reason("it failed by itself") }),
-        503 => Failure::of_node(BucketError::Unavailable { reason: reason("it is not ready") }).with(Remedy::Later),
-        status => status::failure(status, peer),
+        503 => Failure::of_node(BucketError::Unavailable { reason: reason("it is not ready") }).with(Retry::AfterPause),
+        status => COUCHBASE.status_failure(status, peer),
     }
 }
 

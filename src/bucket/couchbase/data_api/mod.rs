@@ -8,40 +8,36 @@
 mod answer;
 mod meaning;
 
-use std::net::IpAddr;
-use std::time::Duration;
-
-use super::keyspace::Keyspace;
-use super::path::segment;
-use super::query::meaning::Target;
-use super::topology::Endpoint;
-use super::transport::Reply;
-use super::way::{Method, Reading, Request, Service, Way};
-use crate::bucket::{BucketError, Trace};
-use crate::config::{ConnectionString, Gateway, Scheme};
+use super::advice::{COUCHBASE, Target};
+use super::service::Service;
+use crate::bucket::BucketError;
+use crate::bucket::rest::path::segment;
+use crate::bucket::rest::{Call, Endpoint, Failure, Found, Product, Protocol, Request, Response, Security};
+use crate::config::{ConnectionString, Gateway, Scheme, is_loopback};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 
-/// Told to clients, so it names neither the database nor its way.
+/// Shown to clients, so it names neither the database nor the protocol.
 const NO_SLASH: &str = "A username with a slash cannot be looked up on this server.";
 
-/// [`Way`] over the Data API.
-pub struct DataApiWay {
+/// [`Protocol`] of the Data API.
+pub struct DataApi {
     target: Target,
     /// The path of a document, up to its key.
     folder: String,
 }
 
-impl DataApiWay {
-    /// A way to the documents of one keyspace. `username` is who asks, for the sentences of errors.
+impl DataApi {
+    /// The documents of one keyspace.
     #[must_use]
-    pub fn new(keyspace: Keyspace, username: Option<String>) -> Self {
+    pub fn new(target: Target) -> Self {
+        let keyspace = &target.keyspace;
         let folder = format!(
             "/v1/buckets/{}/scopes/{}/collections/{}/documents/",
             twice(keyspace.bucket()),
             twice(keyspace.scope()),
             twice(keyspace.collection())
         );
-        Self { target: Target { keyspace, username }, folder }
+        Self { target, folder }
     }
 }
 
@@ -51,35 +47,30 @@ fn twice(text: &str) -> String {
     segment(&text.replace('%', "%25")).to_string()
 }
 
-impl Way for DataApiWay {
-    fn service(&self) -> Service {
-        Service::Gateway
+impl Protocol for DataApi {
+    fn product(&self) -> &'static Product {
+        &COUCHBASE
     }
 
-    fn service_name(&self) -> &'static str {
-        "the Data API"
+    fn service(&self) -> &'static str {
+        Service::Gateway.name()
     }
 
-    fn read_request(&self, id: &DocumentId, _: Duration, _: &Trace) -> Result<Request, BucketError> {
+    fn get_request(&self, id: &DocumentId, _: &Call) -> Result<Request, BucketError> {
         // The router sees the slash decoded, and takes what follows for another segment.
         if id.as_str().contains('/') {
             return Err(BucketError::UnusableId { rule: NO_SLASH });
         }
-        let path = format!("{}{}", self.folder, twice(id.as_str()));
-        Ok(Request { method: Method::Get, path, fields: Vec::new() })
+        Ok(Request::get(format!("{}{}", self.folder, twice(id.as_str()))))
     }
 
-    fn max_reply_bytes(&self) -> usize {
+    fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<Found, Failure> {
+        answer::read(response, id, peer, &self.target)
+    }
+
+    fn max_response_bytes(&self) -> usize {
         // The body is the document and nothing else.
         MAX_DOCUMENT_BYTES
-    }
-
-    fn warning(&self, _: i64) -> &'static str {
-        "the Data API gives no warnings"
-    }
-
-    fn read_reply(&self, reply: &Reply, id: &DocumentId, peer: &str) -> Reading {
-        Reading::plain(answer::read(reply, id, peer, &self.target))
     }
 }
 
@@ -106,29 +97,32 @@ pub fn gateways(connection_string: &ConnectionString) -> Result<Vec<Endpoint>, B
             );
         }
     }
-    let endpoint = |gateway: &Gateway| Endpoint { host: gateway.host.clone(), port: gateway.port };
+    let security = if connection_string.scheme.is_tls() { Security::Tls } else { Security::Plain };
+    let endpoint = |gateway: &Gateway| Endpoint::new(security, &gateway.host, gateway.port);
     Ok(connection_string.gateways.iter().map(endpoint).collect())
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::model::Username;
+    use std::time::Duration;
+
     use percent_encoding::percent_decode_str;
 
+    use super::*;
+    use crate::bucket::Trace;
+    use crate::bucket::couchbase::keyspace::Keyspace;
+    use crate::bucket::rest::Method;
+    use crate::model::Username;
+
     fn request(keyspace: &Keyspace, username: &str) -> Result<Request, BucketError> {
-        let way = DataApiWay::new(keyspace.clone(), None);
+        let data_api = DataApi::new(Target { keyspace: keyspace.clone(), username: None });
         let id = DocumentId::of(&Username::parse(username).unwrap());
-        way.read_request(&id, Duration::from_secs(1), &Trace::default())
+        data_api.get_request(&id, &Call { left: Duration::from_secs(1), trace: &Trace::default() })
     }
 
     #[test]
     fn a_path_decoded_twice_is_what_was_meant_and_has_its_segments_after_the_first_time() {
-        let keyspace = Keyspace::new("a.b%41c", "_default", "c%25").unwrap();
+        let keyspace = Keyspace::new("a.b%41c", "_default", "c%25");
         for username in ["a", "..", "a+b c", "100%", "%2F", "%252F", "é😀\"\\?#", &"%".repeat(233)] {
             let request = request(&keyspace, username).unwrap();
             assert_eq!(request.method, Method::Get);
@@ -144,7 +138,7 @@ mod tests {
 
     #[test]
     fn without_a_percent_sign_it_is_the_same_for_whoever_decodes_once() {
-        let keyspace = Keyspace::new("b", "_default", "_default").unwrap();
+        let keyspace = Keyspace::new("b", "_default", "_default");
         let path = request(&keyspace, "a+b é").unwrap().path;
         let expected = "/v1/buckets/b/scopes/_default/collections/_default/documents/userprofile%3A%3Aa%2Bb%20%C3%A9";
         assert_eq!(path, expected);
@@ -152,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_slash_cannot_pass() {
-        let keyspace = Keyspace::new("b", "_default", "_default").unwrap();
+        let keyspace = Keyspace::new("b", "_default", "_default");
         for username in ["/", "a/b", "a/"] {
             assert_eq!(request(&keyspace, username), Err(BucketError::UnusableId { rule: NO_SLASH }));
         }

@@ -8,12 +8,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::text::unescaped;
-use crate::bucket::couchbase::failure::{Failure, Remedy};
-use crate::bucket::couchbase::query::meaning::Target;
-use crate::bucket::couchbase::way::Answer;
-use crate::bucket::couchbase::{role, status};
-use crate::bucket::{BucketError, Cas, Document};
+use crate::bucket::couchbase::advice::{self, COUCHBASE, Target};
+use crate::bucket::rest::{Failure, Found, Meaning, Retry};
+use crate::bucket::{BucketError, Document};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 
 /// What the manager says of a bucket that is not there.
@@ -40,8 +37,6 @@ struct Envelope<'a> {
 struct Meta<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    rev: Option<&'a RawValue>,
     /// Why it is not JSON.
     #[serde(borrow)]
     att_reason: Option<&'a RawValue>,
@@ -61,22 +56,22 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// Reads an answer that came whole. `peer` is who answered, in words for a reason.
+/// Reads a complete response. `peer` is who answered, in words for a reason.
 ///
 /// # Errors
 /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
-pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Result<Answer, Failure> {
+pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Result<Found, Failure> {
     let document = match status {
         200 => of_envelope(body, id, peer)?,
         404 if body.is_empty() => None,
         _ => return Err(of_error(status, body, peer, target)),
     };
-    Ok(Answer { document, warnings: Vec::new() })
+    Ok(Found::new(document))
 }
 
 fn of_envelope(body: &[u8], id: &DocumentId, peer: &str) -> Result<Option<Document>, Failure> {
     let Envelope { meta, json, base64 } =
-        serde_json::from_slice(body).map_err(|error| status::unreadable(200, &error, body, peer))?;
+        serde_json::from_slice(body).map_err(|error| COUCHBASE.unreadable(200, &error, body, peer))?;
     if let Some(found) = string(meta.id)
         && found != id.as_str()
     {
@@ -89,24 +84,16 @@ fn of_envelope(body: &[u8], id: &DocumentId, peer: &str) -> Result<Option<Docume
     if base64.is_some() || meta.att_reason.is_some() {
         return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::NotStoredAsJson)));
     }
-    let json = json.ok_or_else(|| status::failure(200, peer))?.get();
-    let mut text = if json.starts_with('"') {
-        unescaped(json).ok_or_else(|| status::failure(200, peer))?
+    let json = json.ok_or_else(|| COUCHBASE.status_failure(200, peer))?.get();
+    let text = if json.starts_with('"') {
+        serde_json::from_str::<String>(json).map_err(|_| COUCHBASE.status_failure(200, peer))?.into_bytes()
     } else {
-        json.as_bytes().to_vec().into()
+        json.as_bytes().to_vec()
     };
     if text.len() > MAX_DOCUMENT_BYTES {
         return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
     }
-    Ok(Some(Document::new(std::mem::take(&mut *text), meta.rev.and_then(cas))))
-}
-
-/// The CAS, out of `<number>-<16 digits of CAS><8 of expiry><8 of flags>`.
-fn cas(rev: &RawValue) -> Option<Cas> {
-    let rev = string(Some(rev))?;
-    let digits = rev.split_once('-')?.1.get(..16)?;
-    let are_digits = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if are_digits { u64::from_str_radix(digits, 16).ok().map(Cas) } else { None }
+    Ok(Some(Document::new(text)))
 }
 
 fn string(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
@@ -116,13 +103,11 @@ fn string(value: Option<&RawValue>) -> Option<Cow<'_, str>> {
 /// What is said with any status but 200 and 404 without a body.
 fn of_error(status: u16, body: &[u8], peer: &str, target: &Target) -> Failure {
     let reason = |sentence: &str| format!("{peer} answered with HTTP status {status}: {sentence}");
-    let misconfigured = |sentence: &str| Failure::lasting(BucketError::Misconfigured { reason: reason(sentence) });
-    let unavailable = |sentence: &str, remedy: Remedy| {
-        Failure::lasting(BucketError::Unavailable { reason: reason(sentence) }).with(remedy)
-    };
+    let misconfigured = |sentence: &str| Failure::lasting(Meaning::Misconfigured.error(reason(sentence)));
+    let unavailable = |sentence: &str, retry| Failure::new(Meaning::Unavailable.error(reason(sentence)), retry);
     let text = body.trim_ascii();
     match (status, text) {
-        (404, NO_BUCKET) => return misconfigured(&role::is_missing("bucket", target)),
+        (404, NO_BUCKET) => return misconfigured(&advice::is_missing("bucket", target)),
         (404, NO_PATH) => {
             return misconfigured(
                 "it has no such address; servers older than 7.0 know no scopes and collections, so leave [couchbase] \
@@ -130,24 +115,24 @@ fn of_error(status: u16, body: &[u8], peer: &str, target: &Target) -> Failure {
             );
         }
         // A crash of its own is told in a list.
-        (500, [b'[', ..]) => return unavailable("it failed by itself; its own log says more", Remedy::AnotherNode),
+        (500, [b'[', ..]) => return unavailable("it failed by itself; its own log says more", Retry::NextNode),
         (400 | 403 | 404 | 500 | 503, [b'{', ..]) => {}
-        _ => return status::failure(status, peer),
+        _ => return COUCHBASE.status_failure(status, peer),
     }
     let Refusal { password_expired } = match serde_json::from_slice(text) {
         Ok(refusal) => refusal,
-        Err(error) => return status::unreadable(status, &error, text, peer),
+        Err(error) => return COUCHBASE.unreadable(status, &error, text, peer),
     };
     match status {
-        404 => misconfigured(&role::is_missing("scope or collection", target)),
+        404 => misconfigured(&advice::is_missing("scope or collection", target)),
         403 if password_expired.is_some_and(|flag| flag.get() == "true") => misconfigured(
             "the password of our user has expired; an administrator has to set a new one, and [couchbase] \
              password_file has to hold it",
         )
-        .with(Remedy::NewLogin),
-        403 => misconfigured(&role::may_not_read(target)),
-        500 => unavailable("it could not read from the data service; its own log says more", Remedy::AnotherNode),
-        503 => unavailable("it could not read from the data service for now", Remedy::Later),
+        .with(Retry::NewCredentials),
+        403 => misconfigured(&advice::may_not_read(target)),
+        500 => unavailable("it could not read from the data service; its own log says more", Retry::NextNode),
+        503 => unavailable("it could not read from the data service for now", Retry::AfterPause),
         _ => misconfigured(
             "it does not take our request; check that nothing in between changes requests, or set [couchbase] api = \
              \"query\"",

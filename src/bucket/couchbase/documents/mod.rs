@@ -1,22 +1,17 @@
 //! The document endpoint of the cluster manager: `GET …/docs/{id}`, for clusters without a query service.
 //!
 //! The endpoint is the document editor's of the console, not part of the documented REST API: versions may change it.
-//! `answer` reads what comes back, and `text` the text of the document in it.
+//! `answer` reads what comes back.
 //!
 //! Invariant: pure. No message of the server gets into an error or a log line.
 
 mod answer;
-mod text;
 
-use std::time::Duration;
-
-use super::keyspace::Keyspace;
-use super::path::segment;
-use super::query::meaning::Target;
-use super::status;
-use super::transport::{Extent, Reply};
-use super::way::{Method, Reading, Request, Service, Way};
-use crate::bucket::{BucketError, Trace};
+use super::advice::{COUCHBASE, Target};
+use super::service::Service;
+use crate::bucket::BucketError;
+use crate::bucket::rest::path::segment;
+use crate::bucket::rest::{Call, Completeness, Failure, Found, Product, Protocol, Request, Response};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 
 /// How many times as long as itself a document can be in the string that brings it: quotes, backslashes and line
@@ -28,17 +23,18 @@ const MOST_ESCAPED: usize = 3;
 /// be escaped as well.
 const ENVELOPE_BYTES: usize = 4 * 1024 * 1024;
 
-/// [`Way`] over the document endpoint.
-pub struct DocumentsWay {
+/// [`Protocol`] of the document endpoint.
+pub struct Documents {
     target: Target,
     /// The path of a document, up to its id.
     folder: String,
 }
 
-impl DocumentsWay {
-    /// A way to the documents of one keyspace. `username` is who asks, for the sentences of errors.
+impl Documents {
+    /// The documents of one keyspace.
     #[must_use]
-    pub fn new(keyspace: Keyspace, username: Option<String>) -> Self {
+    pub fn new(target: Target) -> Self {
+        let keyspace = &target.keyspace;
         let bucket = segment(keyspace.bucket());
         let folder = if keyspace.is_default() {
             // Servers before 7.0 know no other.
@@ -47,43 +43,42 @@ impl DocumentsWay {
             let (scope, collection) = (segment(keyspace.scope()), segment(keyspace.collection()));
             format!("/pools/default/buckets/{bucket}/scopes/{scope}/collections/{collection}/docs/")
         };
-        Self { target: Target { keyspace, username }, folder }
+        Self { target, folder }
     }
 }
 
-impl Way for DocumentsWay {
-    fn service(&self) -> Service {
-        Service::Manager
+impl Protocol for Documents {
+    fn product(&self) -> &'static Product {
+        &COUCHBASE
     }
 
-    fn service_name(&self) -> &'static str {
-        "the cluster manager"
+    fn service(&self) -> &'static str {
+        Service::Manager.name()
     }
 
-    fn read_request(&self, id: &DocumentId, _: Duration, _: &Trace) -> Result<Request, BucketError> {
-        let path = format!("{}{}", self.folder, segment(id.as_str()));
-        Ok(Request { method: Method::Get, path, fields: Vec::new() })
+    fn get_request(&self, id: &DocumentId, _: &Call) -> Result<Request, BucketError> {
+        Ok(Request::get(format!("{}{}", self.folder, segment(id.as_str()))))
     }
 
-    fn max_reply_bytes(&self) -> usize {
+    fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<Found, Failure> {
+        match response.completeness {
+            Completeness::Complete => answer::read(response.status, &response.body, id, peer, &self.target),
+            Completeness::Truncated => Err(COUCHBASE.overlong(response.status, &response.body, peer)),
+        }
+    }
+
+    fn max_response_bytes(&self) -> usize {
         MOST_ESCAPED * MAX_DOCUMENT_BYTES + ENVELOPE_BYTES
-    }
-
-    fn warning(&self, _: i64) -> &'static str {
-        "the cluster manager gives no warnings"
-    }
-
-    fn read_reply(&self, reply: &Reply, id: &DocumentId, peer: &str) -> Reading {
-        Reading::plain(match reply.extent {
-            Extent::Whole => answer::read(reply.status, &reply.body, id, peer, &self.target),
-            Extent::OverLimit => Err(status::overlong(reply.status, &reply.body, peer)),
-        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::bucket::Trace;
+    use crate::bucket::couchbase::keyspace::Keyspace;
     use crate::model::Username;
 
     #[test]
@@ -106,10 +101,11 @@ mod tests {
                 "/pools/default/buckets/travel-sample/scopes/people/collections/_default/docs/userprofile%3A%3Ax",
             ),
         ] {
-            let way = DocumentsWay::new(Keyspace::new(bucket, scope, collection).unwrap(), None);
+            let keyspace = Keyspace::new(bucket, scope, collection);
+            let documents = Documents::new(Target { keyspace, username: None });
             let id = DocumentId::of(&Username::parse(username).unwrap());
-            let request = way.read_request(&id, Duration::from_secs(1), &Trace::default()).unwrap();
-            assert_eq!(request, Request { method: Method::Get, path: expected.to_owned(), fields: Vec::new() });
+            let call = Call { left: Duration::from_secs(1), trace: &Trace::default() };
+            assert_eq!(documents.get_request(&id, &call).unwrap(), Request::get(expected));
         }
     }
 }

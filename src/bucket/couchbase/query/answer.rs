@@ -1,4 +1,4 @@
-//! What a read gets: from the bytes of a query service's answer to a document, to none, or to an error.
+//! What a read gets: from the bytes of a query service's response to a document, to none, or to an error.
 //!
 //! Invariant: pure. Of a success (see [`super::envelope`]), only one row at most with the id that was asked for makes a
 //! document.
@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::envelope::{self, Notice, Success};
-use super::meaning::{self, Target};
-use crate::bucket::couchbase::failure::{Failure, Remedy};
-use crate::bucket::couchbase::way::{Answer, Reading};
-use crate::bucket::{BucketError, Cas, Document};
+use super::meaning;
+use crate::bucket::couchbase::advice::Target;
+use crate::bucket::rest::{Failure, Found, Retry, Warning};
+use crate::bucket::{BucketError, Document};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 
 /// A row of the statement in [`super::statement`]. The fields of `META(d)` are missing where a server does not know
@@ -20,33 +20,30 @@ struct Row<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
-    cas: Option<&'a RawValue>,
-    #[serde(borrow)]
     kind: Option<&'a RawValue>,
     /// Not an `Option`: a document may be `null`.
     #[serde(borrow)]
     doc: &'a RawValue,
 }
 
-/// Reads an answer that came whole. `peer` is who answered, in words for a reason. A failure has each variant of
-/// [`BucketError`] but `Busy` and `UnusableId`.
-pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Reading {
+/// Reads a complete response. `peer` is who answered, in words for a reason.
+///
+/// # Errors
+/// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
+pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Result<Found, Failure> {
     let of_error = |code, error: &Notice| {
         let failure = meaning::of_code(code, error.retry(), peer, target);
         // Who is known to lack a role has logged in: another password would not help.
-        if error.misses_a_role() { failure.with(Remedy::None) } else { failure }
+        if error.misses_a_role() { failure.with(Retry::Never) } else { failure }
     };
-    let (opened, remarks) = envelope::open(status, body, peer, &of_error);
-    Reading { outcome: opened.and_then(|success| of_success(&success, id, peer)), remarks }
-}
-
-fn of_success(success: &Success, id: &DocumentId, peer: &str) -> Result<Answer, Failure> {
-    let document = match success.rows.as_slice() {
+    let Success { rows, warnings, details, .. } = envelope::open(status, body, peer, &of_error)?;
+    let document = match rows.as_slice() {
         [] => None,
-        [row] => Some(of_row(row, id, peer)?),
+        [row] => Some(of_row(row, id, peer).map_err(|failure| failure.with_details(details.clone()))?),
         _ => return Err(Failure::not_what_was_asked(peer, "it sent more than one row for one key")),
     };
-    Ok(Answer { document, warnings: success.warnings.clone() })
+    let warnings = warnings.into_iter().map(|code| Warning { code, meaning: meaning::of_warning(code) }).collect();
+    Ok(Found { document, warnings, details })
 }
 
 fn of_row(row: &RawValue, id: &DocumentId, peer: &str) -> Result<Document, Failure> {
@@ -64,17 +61,11 @@ fn of_row(row: &RawValue, id: &DocumentId, peer: &str) -> Result<Document, Failu
     if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
     }
-    Ok(Document::new(bytes.to_vec(), row.cas.and_then(cas)))
+    Ok(Document::new(bytes.to_vec()))
 }
 
 fn text(value: Option<&RawValue>) -> Option<String> {
     serde_json::from_str(value?.get()).ok()
-}
-
-/// The engine keeps a CAS in a signed integer: one of 2^63 or more is printed as a negative number.
-fn cas(value: &RawValue) -> Option<Cas> {
-    let text = value.get();
-    text.parse().or_else(|_| text.parse().map(i64::cast_unsigned)).ok().map(Cas)
 }
 
 #[cfg(test)]
@@ -82,32 +73,28 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::bucket::Details;
     use crate::bucket::couchbase::keyspace::Keyspace;
-    use crate::bucket::couchbase::way::Remarks;
     use crate::model::Username;
 
-    fn reading(status: u16, body: &str) -> Reading {
-        let target = Target { keyspace: Keyspace::new("b", "_default", "_default").unwrap(), username: None };
+    fn found(status: u16, body: &str) -> Result<Found, Failure> {
+        let target = Target { keyspace: Keyspace::new("b", "_default", "_default"), username: None };
         read(status, body.as_bytes(), &DocumentId::of(&Username::parse("a").unwrap()), "the peer", &target)
     }
 
-    fn answer(status: u16, body: &str) -> Result<Answer, BucketError> {
-        reading(status, body).outcome.map_err(|failure| failure.error)
+    fn answer(status: u16, body: &str) -> Result<Found, BucketError> {
+        found(status, body).map_err(|failure| failure.error)
     }
 
-    fn row(row: &str) -> Result<Answer, BucketError> {
+    fn row(row: &str) -> Result<Found, BucketError> {
         answer(200, &format!("{{\n\"requestID\": \"1\",\n\"results\": [\n{row}\n],\n\"status\": \"success\"\n}}\n"))
     }
 
-    fn kind(outcome: &Result<Answer, BucketError>) -> &'static str {
+    fn kind(outcome: &Result<Found, BucketError>) -> &'static str {
         match outcome {
-            Ok(Answer { document: Some(_), .. }) => "document",
+            Ok(Found { document: Some(_), .. }) => "document",
             Ok(_) => "none",
-            Err(BucketError::Misconfigured { .. }) => "misconfigured",
-            Err(BucketError::Unavailable { .. }) => "unavailable",
-            Err(BucketError::Timeout { .. }) => "timeout",
-            Err(BucketError::InvalidDocument(_)) => "invalid-document",
-            Err(BucketError::Busy { .. } | BucketError::UnusableId { .. }) => "neither",
+            Err(error) => error.kind().as_str(),
         }
     }
 
@@ -116,27 +103,6 @@ mod tests {
         let doc = "{\"b\":1.50 , \"a\":123456789012345678901234567890,\n\"c\":\"\\u00e9\\/\"}";
         let answer = row(&format!("{{\"id\":\"userprofile::a\",\"cas\":1,\"kind\":\"json\",\"doc\":{doc}}}")).unwrap();
         assert_eq!(answer.document.unwrap().text(), doc.as_bytes());
-    }
-
-    #[test]
-    fn a_cas_has_64_bits_and_never_spoils_a_read() {
-        for (text, expected) in [
-            ("1732372981000000000", Some(1_732_372_981_000_000_000)),
-            ("9223372036854775807", Some(u64::MAX >> 1)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("-1", Some(u64::MAX)),
-            ("-9223372036854775808", Some(1 << 63)),
-            ("0", Some(0)),
-            ("null", None),
-            ("1.5", None),
-            ("1e3", None),
-            ("\"1\"", None),
-            ("18446744073709551616", None),
-            ("{}", None),
-        ] {
-            let answer = row(&format!("{{\"id\":\"userprofile::a\",\"cas\":{text},\"doc\":{{}}}}")).unwrap();
-            assert_eq!(answer.document.unwrap().cas(), expected.map(Cas), "{text}");
-        }
     }
 
     #[test]
@@ -186,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_says_of_its_work_is_remarked_and_never_spoils_a_read() {
+    fn what_the_service_says_of_its_work_is_kept_and_never_spoils_a_read() {
         let ms = |number| Some(Duration::from_millis(number));
         for (metrics, elapsed, execution) in [
             (r#"{"elapsedTime":"3ms","executionTime":"2ms","resultCount":1}"#, ms(3), ms(2)),
@@ -198,14 +164,14 @@ mod tests {
             ("7", None, None),
         ] {
             let body = format!(r#"{{"results":[],"status":"success","metrics":{metrics}}}"#);
-            let Reading { outcome, remarks } = reading(200, &body);
-            assert!(outcome.is_ok_and(|answer| answer.document.is_none()), "{metrics}");
-            assert_eq!(remarks, Remarks { code: None, elapsed, execution }, "{metrics}");
+            let Found { document, details, .. } = found(200, &body).ok().unwrap();
+            assert!(document.is_none(), "{metrics}");
+            assert_eq!(details, Details { code: None, elapsed, execution }, "{metrics}");
         }
         let errors = r#"{"errors":[{"code":12008,"retry":true},{"code":5000}],"metrics":{"elapsedTime":"1s"}}"#;
-        let expected = Remarks { code: Some("5000".to_owned()), elapsed: ms(1000), execution: None };
-        assert_eq!(reading(200, errors).remarks, expected);
-        assert_eq!(reading(503, "").remarks, Remarks::default());
+        let expected = Details { code: Some("5000".to_owned()), elapsed: ms(1000), execution: None };
+        assert_eq!(found(200, errors).err().unwrap().details, expected);
+        assert_eq!(found(503, "").err().unwrap().details, Details::default());
     }
 
     #[test]

@@ -1,18 +1,16 @@
-//! What every answer of the query service has in common, whatever was asked: its state, errors, warnings, metrics, and
+//! What every response of the query service has in common, whatever was asked: its state, errors, warnings, metrics, and
 //! rows that nobody has looked at yet.
 //!
 //! Invariant: pure, and strict about success: only HTTP 200, `"status": "success"`, no errors and complete JSON make
 //! one. The engine sends 200 before it knows how a request ends, so the body decides before the HTTP status does.
 
 use serde::Deserialize;
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::go_duration;
-use crate::bucket::BucketError;
-use crate::bucket::couchbase::failure::Failure;
-use crate::bucket::couchbase::status;
-use crate::bucket::couchbase::way::Remarks;
+use crate::bucket::couchbase::advice::COUCHBASE;
+use crate::bucket::rest::Failure;
+use crate::bucket::{BucketError, Details};
 
 /// The members that we read. All others may come and go with versions and parameters.
 #[derive(Deserialize)]
@@ -90,47 +88,48 @@ pub struct Success<'a> {
     pub warnings: Vec<i64>,
     /// How many documents were written, where it says so.
     pub mutations: Option<u64>,
+    /// What the service said about its work.
+    pub details: Details,
 }
 
-/// Reads an answer that came whole. `of_error` is what an error means, by its number and what else is known of it.
-/// A failure has each variant of [`BucketError`] but `Busy` and `UnusableId`.
+/// Reads a complete response. `of_error` is what an error means, by its number and what else is known of it.
+///
+/// # Errors
+/// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
 pub fn open<'a>(
     status: u16,
     body: &'a [u8],
     peer: &str,
     of_error: &dyn Fn(i64, &Notice) -> Failure,
-) -> (Result<Success<'a>, Failure>, Remarks) {
-    let envelope: Envelope = match serde_json::from_slice(body) {
-        Ok(envelope) => envelope,
-        Err(error) => {
-            let is_cut = error.classify() == Category::Eof && !body.trim_ascii().is_empty();
-            let failure = if is_cut { Failure::cut_short(peer) } else { status::failure(status, peer) };
-            return (Err(failure), Remarks::default());
-        }
-    };
+) -> Result<Success<'a>, Failure> {
+    let envelope: Envelope =
+        serde_json::from_slice(body).map_err(|error| COUCHBASE.unreadable(status, &error, body, peer))?;
     let metrics: Metrics =
         envelope.metrics.and_then(|metrics| serde_json::from_str(metrics.get()).ok()).unwrap_or_default();
     let code = envelope.errors.as_deref().and_then(telling).and_then(Notice::code);
-    let remarks = Remarks {
+    let details = Details {
         code: code.map(|code| code.to_string()),
         elapsed: metrics.elapsed_time.and_then(go_duration::parse),
         execution: metrics.execution_time.and_then(go_duration::parse),
     };
-    (success(envelope, metrics.mutation_count, status, peer, of_error), remarks)
+    match success(envelope, status, peer, of_error) {
+        Ok((rows, warnings)) => Ok(Success { rows, warnings, mutations: metrics.mutation_count, details }),
+        Err(failure) => Err(failure.with_details(details)),
+    }
 }
 
+/// The rows and the codes of the warnings.
 fn success<'a>(
     envelope: Envelope<'a>,
-    mutations: Option<u64>,
     status: u16,
     peer: &str,
     of_error: &dyn Fn(i64, &Notice) -> Failure,
-) -> Result<Success<'a>, Failure> {
+) -> Result<(Vec<&'a RawValue>, Vec<i64>), Failure> {
     if let Some(errors) = envelope.errors.filter(|errors| !errors.is_empty()) {
         return Err(of_errors(status, &errors, peer, of_error));
     }
     if status != 200 {
-        return Err(status::failure(status, peer));
+        return Err(COUCHBASE.status_failure(status, peer));
     }
     match envelope.status.as_deref() {
         Some("success") => {}
@@ -146,13 +145,13 @@ fn success<'a>(
             let reason = format!("{peer} ended our request in the state \"{state}\" and named no error");
             return Err(Failure::lasting(BucketError::Unavailable { reason }));
         }
-        _ => return Err(status::failure(status, peer)),
+        _ => return Err(COUCHBASE.status_failure(status, peer)),
     }
     let Some(rows) = envelope.results else {
-        return Err(status::failure(status, peer));
+        return Err(COUCHBASE.status_failure(status, peer));
     };
     let warnings = envelope.warnings.unwrap_or_default().iter().filter_map(Notice::code).collect();
-    Ok(Success { rows, warnings, mutations })
+    Ok((rows, warnings))
 }
 
 /// Of several errors the first that a repetition would not mend says most; the official SDKs choose the same way.
@@ -166,14 +165,6 @@ fn of_errors(status: u16, errors: &[Notice], peer: &str, of_error: &dyn Fn(i64, 
         None if status == 200 => Failure::lasting(BucketError::Unavailable {
             reason: format!("{peer} answered with an error that has no number"),
         }),
-        None => status::failure(status, peer),
+        None => COUCHBASE.status_failure(status, peer),
     }
-}
-
-/// The numbers of the errors in a reply, of those that can be read.
-#[must_use]
-pub fn codes(body: &[u8]) -> Vec<i64> {
-    let envelope: Option<Envelope> = serde_json::from_slice(body).ok();
-    let errors = envelope.and_then(|envelope| envelope.errors).unwrap_or_default();
-    errors.iter().filter_map(Notice::code).collect()
 }

@@ -1,27 +1,26 @@
 //! The documents of a keyspace, page by page: each page begins behind the last id of the one before, so that none has
 //! to count from the beginning.
 //!
-//! Invariant: pure; the text of the statement comes from the settings alone. The ids of a page ascend and lie behind
-//! the one that was asked for, or else the page is an error: nobody lists the same page for ever.
-
-use std::time::Duration;
+//! Invariant: pure; the text of the statement comes from the settings alone. The ids of a page ascend and come after the
+//! cursor, or else the page is an error: nobody lists the same page for ever.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::envelope::{self, Notice, Success};
-use super::meaning::{self, Target};
+use super::meaning;
 use super::parameters::{self, Access};
-use crate::bucket::couchbase::failure::Failure;
+use crate::bucket::couchbase::advice::{COUCHBASE, Target};
 use crate::bucket::couchbase::keyspace::Keyspace;
-use crate::bucket::couchbase::status;
-use crate::bucket::couchbase::transport::{Extent, Reply};
-use crate::bucket::couchbase::way::Page;
-use crate::bucket::{BucketError, Document, Listed};
-use crate::model::{DocumentId, USERPROFILE_DOC_TYPE};
+use crate::bucket::rest::{Call, Completeness, Failure, Response};
+use crate::bucket::{BucketError, Cursor, Document, Listed, Page};
+use crate::model::{DocumentId, MAX_DOCUMENT_BYTES, USERPROFILE_DOC_TYPE};
 
 /// The right that lists without an index (7.6 and later); who has it not is told so in place of "no index".
 const SCAN_ROLE: &str = "query_use_sequential_scans";
+
+/// The largest page that is read, in bytes: there is room for one document of any size.
+pub const MAX_RESPONSE_BYTES: usize = MAX_DOCUMENT_BYTES + 64 * 1024;
 
 /// The statement that lists a page.
 fn select(keyspace: &Keyspace) -> String {
@@ -49,17 +48,17 @@ struct Arguments<'a> {
     scan_consistency: &'static str,
 }
 
-/// The body of the request that lists a page, with `left` until the deadline.
+/// The body of the request that lists a page.
 #[must_use]
-pub fn request(keyspace: &Keyspace, page: Page, left: Duration, context_id: Option<&str>) -> Vec<u8> {
+pub fn request(keyspace: &Keyspace, after: Option<&Cursor>, most: usize, call: &Call) -> Vec<u8> {
     let arguments = Arguments {
         kind: USERPROFILE_DOC_TYPE,
-        after: page.after.map_or("", DocumentId::as_str),
-        most: page.most,
+        after: after.map_or("", |cursor| cursor.0.as_str()),
+        most,
         scan_consistency: "request_plus",
     };
     let mut body = Vec::new();
-    parameters::write(&mut body, &select(keyspace), &arguments, Access::Read, left, context_id);
+    parameters::write(&mut body, &select(keyspace), &arguments, Access::Read, call);
     body
 }
 
@@ -71,33 +70,40 @@ struct Row<'a> {
     doc: &'a RawValue,
 }
 
-/// Reads the reply to it.
+/// Reads the response to it.
 ///
 /// # Errors
 /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`; `InvalidDocument` for a page that is
 /// longer than what was read of it.
-pub fn read(reply: &Reply, page: Page, peer: &str, target: &Target) -> Result<Vec<Listed>, Failure> {
-    if reply.extent == Extent::OverLimit {
-        return Err(status::overlong(reply.status, &reply.body, peer));
+pub fn read(
+    response: &Response,
+    after: Option<&Cursor>,
+    most: usize,
+    peer: &str,
+    target: &Target,
+) -> Result<Page, Failure> {
+    if response.completeness == Completeness::Truncated {
+        return Err(COUCHBASE.overlong(response.status, &response.body, peer));
     }
     let of_error = |code, error: &Notice| of_error(code, error, peer, target);
-    let Success { rows, .. } = envelope::open(reply.status, &reply.body, peer, &of_error).0?;
-    if rows.len() > page.most {
+    let Success { rows, .. } = envelope::open(response.status, &response.body, peer, &of_error)?;
+    if rows.len() > most {
         return Err(Failure::not_what_was_asked(peer, "it listed more documents than it was asked for"));
     }
-    let mut listed: Vec<Listed> = Vec::with_capacity(rows.len());
+    let mut documents: Vec<Listed> = Vec::with_capacity(rows.len());
     for row in rows {
         let Ok(Row { id, doc }) = serde_json::from_str(row.get()) else {
             return Err(Failure::not_what_was_asked(peer, "a row of its list has no id or no document in it"));
         };
-        let before = listed.last().map(|listed| &listed.id).or(page.after);
-        if before.is_some_and(|before| before.as_str() >= id.as_str()) {
+        let before = documents.last().map(|listed| listed.id.as_str()).or(after.map(|cursor| cursor.0.as_str()));
+        if before.is_some_and(|before| before >= id.as_str()) {
             return Err(Failure::not_what_was_asked(peer, "the ids of its list do not ascend"));
         }
-        listed
-            .push(Listed { id: DocumentId::stored(id), document: Document::new(doc.get().as_bytes().to_vec(), None) });
+        let document = Document::new(doc.get().as_bytes().to_vec());
+        documents.push(Listed { id: DocumentId::stored(id), document });
     }
-    Ok(listed)
+    let next = documents.last().map(|listed| Cursor(listed.id.as_str().to_owned()));
+    Ok(Page { documents, next })
 }
 
 /// What an error means that a list can meet, where that is something else than for a read.
@@ -134,36 +140,41 @@ fn of_error(code: i64, error: &Notice, peer: &str, target: &Target) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::bucket::couchbase::failure::Remedy;
+    use crate::bucket::Trace;
+    use crate::bucket::rest::Retry;
     use crate::model::{InvalidDocument, Username};
 
     fn target() -> Target {
-        Target { keyspace: Keyspace::new("b", "s", "c").unwrap(), username: Some("reader".to_owned()) }
+        Target { keyspace: Keyspace::new("b", "s", "c"), username: Some("reader".to_owned()) }
     }
 
-    fn id(name: &str) -> DocumentId {
-        DocumentId::of(&Username::parse(name).unwrap())
+    fn cursor(name: &str) -> Cursor {
+        Cursor(DocumentId::of(&Username::parse(name).unwrap()).as_str().to_owned())
     }
 
-    fn page(after: Option<&DocumentId>) -> Page<'_> {
-        Page { after, most: 2 }
-    }
-
-    fn read_body(status: u16, body: &str, extent: Extent) -> Result<Vec<Listed>, Failure> {
+    fn read_body(status: u16, body: &str, completeness: Completeness) -> Result<Vec<Listed>, Failure> {
         let body = Zeroizing::new(body.as_bytes().to_vec());
-        read(&Reply { status, etag: None, body, extent }, page(Some(&id("b"))), "the peer", &target())
+        let response = Response { status, etag: None, body, completeness };
+        read(&response, Some(&cursor("b")), 2, "the peer", &target()).map(|page| page.documents)
+    }
+
+    fn call(trace: &Trace) -> Call<'_> {
+        Call { left: Duration::from_secs(300), trace }
     }
 
     fn rows(rows: &str) -> Result<Vec<Listed>, Failure> {
-        read_body(200, &format!(r#"{{"results":[{rows}],"status":"success"}}"#), Extent::Whole)
+        read_body(200, &format!(r#"{{"results":[{rows}],"status":"success"}}"#), Completeness::Complete)
     }
 
     #[test]
     fn the_place_in_the_list_is_an_argument() {
-        let body = request(&target().keyspace, page(Some(&id("a\"`"))), Duration::from_secs(300), None);
+        let trace = Trace::default();
+        let body = request(&target().keyspace, Some(&cursor("a\"`")), 2, &call(&trace));
         assert_eq!(
             String::from_utf8(body).unwrap(),
             concat!(
@@ -173,7 +184,7 @@ mod tests {
                 r#""timeout":"299900ms","pretty":false,"metrics":true,"signature":false}"#,
             )
         );
-        let first = request(&target().keyspace, page(None), Duration::from_secs(300), None);
+        let first = request(&target().keyspace, None, 2, &call(&trace));
         assert!(String::from_utf8(first).unwrap().contains(r#""$after":"","#));
     }
 
@@ -223,7 +234,7 @@ mod tests {
             (401, r#"{"code":2120}"#.to_owned(), ["2120", "password_file"]),
         ] {
             let body = format!(r#"{{"errors":[{error}],"status":"fatal"}}"#);
-            let failure = read_body(status, &body, Extent::Whole).err().unwrap();
+            let failure = read_body(status, &body, Completeness::Complete).err().unwrap();
             for part in parts {
                 assert!(failure.error.to_string().contains(part), "{error}: {failure:?}");
             }
@@ -232,9 +243,9 @@ mod tests {
 
     #[test]
     fn a_page_that_is_too_long_is_told_from_other_failures() {
-        let failure = read_body(200, "{\"requestID\"", Extent::OverLimit).err().unwrap();
+        let failure = read_body(200, "{\"requestID\"", Completeness::Truncated).err().unwrap();
         assert_eq!(failure.error, BucketError::InvalidDocument(InvalidDocument::TooLarge));
-        let failure = read_body(503, "", Extent::Whole).err().unwrap();
-        assert_eq!(failure.remedy, Remedy::AnotherNode);
+        let failure = read_body(503, "", Completeness::Complete).err().unwrap();
+        assert_eq!(failure.retry, Retry::NextNode);
     }
 }

@@ -4,77 +4,30 @@
 //! Invariant: pure. A sentence is ours and names the number; the server's own message never gets into it, because it
 //! may hold values of documents.
 
-use crate::bucket::BucketError;
-use crate::bucket::couchbase::failure::{Failure, Remedy};
-use crate::bucket::couchbase::keyspace::{Keyspace, quoted};
-use crate::model::InvalidDocument;
+use crate::bucket::couchbase::advice::Target;
+use crate::bucket::rest::{Failure, Meaning, Retry};
 
-/// What the sentences speak of: the keyspace that is read, and by whom.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// The bucket, scope and collection.
-    pub keyspace: Keyspace,
-    /// `[couchbase] username`
-    pub username: Option<String>,
-}
-
-impl Target {
-    /// The statement by which an administrator gives us rights: `query_select` is all that reading needs.
-    #[must_use]
-    pub fn grant(&self, roles: &str) -> String {
-        let user = self.username.as_deref().map_or_else(|| "USERNAME".to_owned(), quoted);
-        format!("GRANT {roles} ON {} TO {user};", self.keyspace)
-    }
-
-    /// Who asks, in words.
-    #[must_use]
-    pub fn who(&self) -> &str {
-        self.username
-            .as_deref()
-            .unwrap_or("the one of the client certificate; without one nobody, since [couchbase] username is not set")
-    }
-}
-
-/// Which of our errors a code of the query service is. A row of spec §4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
-    /// 500 until somebody changes something.
-    Misconfigured,
-    /// 503: later it may be well.
-    Unavailable,
-    /// 504.
-    Timeout,
-    /// The document is over the size that can be read.
-    TooLarge,
-}
-
-/// The failure that a code stands for, with what is to be done about it. `peer` is who answered, in words;
-/// `retry` is the error's own member of that name.
+/// The failure that a code means, with what may help. `peer` is who answered, in words; `retry` is the error's own member
+/// of that name.
 #[must_use]
 pub fn of_code(code: i64, retry: Option<bool>, peer: &str, target: &Target) -> Failure {
     let (meaning, sentence) = row(code, target);
     let reason = format!("{peer} answered with error {code}: {sentence}");
-    let error = match meaning {
-        Meaning::Misconfigured => BucketError::Misconfigured { reason },
-        Meaning::Unavailable => BucketError::Unavailable { reason },
-        Meaning::Timeout => BucketError::Timeout { reason },
-        Meaning::TooLarge => BucketError::InvalidDocument(InvalidDocument::TooLarge),
-    };
-    Failure { error, remedy: remedy(code, meaning, retry) }
+    Failure::new(meaning.error(reason), retry_of(code, meaning, retry))
 }
 
 /// What the SDKs do about a code, as far as a read by key can meet it.
-fn remedy(code: i64, meaning: Meaning, retry: Option<bool>) -> Remedy {
+fn retry_of(code: i64, meaning: Meaning, retry: Option<bool>) -> Retry {
     match code {
         // The time limit is that of one attempt, where there is another node.
-        1080 | 1180..=1182 => Remedy::AnotherNode,
-        1191 | 1192 | 1195..=1202 => Remedy::Later,
+        1080 | 1180..=1182 => Retry::NextNode,
+        1191 | 1192 | 1195..=1202 => Retry::AfterPause,
         // Before 7.6 the engine says 13014 for a wrong password too, and sometimes 10000.
-        2120 | 10_000 | 13_014 => Remedy::NewLogin,
-        _ if retry == Some(false) => Remedy::None,
-        12_000..=12_999 | 14_000..=14_999 if meaning == Meaning::Unavailable => Remedy::Later,
-        _ if retry == Some(true) => Remedy::Later,
-        _ => Remedy::None,
+        2120 | 10_000 | 13_014 => Retry::NewCredentials,
+        _ if retry == Some(false) => Retry::Never,
+        12_000..=12_999 | 14_000..=14_999 if meaning == Meaning::Unavailable => Retry::AfterPause,
+        _ if retry == Some(true) => Retry::AfterPause,
+        _ => Retry::Never,
     }
 }
 
@@ -161,10 +114,12 @@ pub fn of_warning(code: i64) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bucket::couchbase::rows;
+    use crate::bucket::BucketError;
+    use crate::bucket::couchbase::keyspace::Keyspace;
+    use crate::bucket::rest::rows;
 
     fn target() -> Target {
-        Target { keyspace: Keyspace::new("b", "s", "c").unwrap(), username: Some("reader".to_owned()) }
+        Target { keyspace: Keyspace::new("b", "s", "c"), username: Some("reader".to_owned()) }
     }
 
     fn meaning(code: i64) -> Meaning {
@@ -202,13 +157,13 @@ mod tests {
 
     /// The table that the tests over sockets use too, here with what may help (facts of the SDKs, by error code).
     #[test]
-    fn every_code_has_the_remedy_of_the_sdks() {
+    fn every_code_is_tried_again_as_the_sdks_do() {
         let table = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/couchbase-codes.json"));
         let rows: Vec<CodeRow> = serde_json::from_str(table).unwrap();
         assert!(rows.len() > 70);
         for CodeRow { code, retry, meaning: expected, remedy } in rows {
             let failure = of_code(code, retry, "the peer", &target());
-            assert_eq!(rows::remedy(failure.remedy), remedy, "{code} {retry:?}");
+            assert_eq!(rows::retry(failure.retry), remedy, "{code} {retry:?}");
             assert_eq!(rows::meaning(&Err(failure)), expected, "{code} {retry:?}");
         }
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::bucket::rest::Call;
+
 /// Longest `client_context_id`, in bytes: the engine cuts what is longer.
 const MAX_CONTEXT_ID_BYTES: usize = 64;
 
@@ -38,22 +40,15 @@ struct Parameters<'a, A: Serialize> {
     signature: bool,
 }
 
-/// Appends the body of a request that has `left` until its deadline to `body`. The members of `arguments` stand beside
-/// the others. A `context_id` that the engine would refuse is left out.
-pub(super) fn write(
-    body: &mut Vec<u8>,
-    statement: &str,
-    arguments: &impl Serialize,
-    access: Access,
-    left: Duration,
-    context_id: Option<&str>,
-) {
+/// Appends the body of a request to `body`. The members of `arguments` stand beside the others. A request id that the
+/// engine would refuse as `client_context_id` is left out.
+pub(super) fn write(body: &mut Vec<u8>, statement: &str, arguments: &impl Serialize, access: Access, call: &Call) {
     let parameters = Parameters {
         statement,
         arguments,
         readonly: access == Access::Read,
-        timeout: server_timeout(left),
-        client_context_id: context_id.filter(|id| is_context_id(id)),
+        timeout: server_timeout(call.left),
+        client_context_id: call.trace.request_id.as_deref().filter(|id| is_context_id(id)),
         pretty: false,
         // How long the service itself took is what tells a slow service from a slow network, and how many documents it
         // stored is what tells a whole success.

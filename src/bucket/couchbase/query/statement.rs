@@ -4,17 +4,17 @@
 //! travels as the named argument `$id`, always as a JSON string (anything else looks like a missing user: facts of the
 //! engine, warning 4998).
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use super::parameters::{self, Access};
 use crate::bucket::couchbase::keyspace::Keyspace;
+use crate::bucket::rest::Call;
 use crate::model::DocumentId;
 
 /// The statement that reads one document by its id. It needs no index: `USE KEYS` is one key-value read.
 ///
-/// `META(d).type` is asked for because a binary value comes as a placeholder text that looks like a JSON string.
+/// `META(d).type` is asked for because a binary value comes as a placeholder text that looks like a JSON string. Nothing
+/// reads the CAS: this is the statement that was tried on real engines, to the letter.
 #[must_use]
 pub fn select(keyspace: &Keyspace) -> String {
     format!(
@@ -28,18 +28,20 @@ struct Arguments<'a> {
     id: &'a str,
 }
 
-/// The body of a read that has `left` until its deadline. `context_id` is an id that the engine's own logs show; one
-/// that the engine would refuse is left out.
+/// The body of a read.
 #[must_use]
-pub fn read_request(statement: &str, id: &DocumentId, left: Duration, context_id: Option<&str>) -> Vec<u8> {
+pub fn get_request(statement: &str, id: &DocumentId, call: &Call) -> Vec<u8> {
     let mut body = Vec::new();
-    parameters::write(&mut body, statement, &Arguments { id: id.as_str() }, Access::Read, left, context_id);
+    parameters::write(&mut body, statement, &Arguments { id: id.as_str() }, Access::Read, call);
     body
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::bucket::Trace;
     use crate::model::Username;
 
     #[test]
@@ -50,7 +52,7 @@ mod tests {
             ("a.b%c", "_default", "people", "`a.b%c`.`_default`.`people`"),
             ("b", "s", "_default", "`b`.`s`.`_default`"),
         ] {
-            let keyspace = Keyspace::new(bucket, scope, collection).unwrap();
+            let keyspace = Keyspace::new(bucket, scope, collection);
             assert_eq!(keyspace.to_string(), text);
             assert!(select(&keyspace).ends_with(&format!("d AS doc FROM {text} AS d USE KEYS $id")));
         }
@@ -59,7 +61,8 @@ mod tests {
     #[test]
     fn the_body_is_one_json_object_with_the_id_as_a_string() {
         let id = DocumentId::of(&Username::parse("4\"2\\é").unwrap());
-        let body = read_request("SELECT 1", &id, Duration::from_secs(30), Some("request-1"));
+        let trace = Trace::of("request-1", None);
+        let body = get_request("SELECT 1", &id, &Call { left: Duration::from_secs(30), trace: &trace });
         assert_eq!(
             String::from_utf8(body).unwrap(),
             r#"{"statement":"SELECT 1","$id":"userprofile::4\"2\\é","readonly":true,"timeout":"29900ms","client_context_id":"request-1","pretty":false,"metrics":true,"signature":false}"#

@@ -5,19 +5,17 @@
 //! numbers beyond 64 bits may come back in another form.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::envelope::{self, Notice, Success};
-use super::meaning::{self, Target};
+use super::meaning;
 use super::parameters::{self, Access};
-use crate::bucket::couchbase::failure::{Failure, Remedy};
+use crate::bucket::couchbase::advice::{COUCHBASE, Target};
 use crate::bucket::couchbase::keyspace::Keyspace;
-use crate::bucket::couchbase::status;
-use crate::bucket::couchbase::transport::{Extent, Reply};
+use crate::bucket::rest::{Call, Completeness, Failure, Response, Retry};
 use crate::bucket::{BucketError, NewDocument};
 use crate::model::InvalidDocument;
 
@@ -36,6 +34,9 @@ const BYTES_AROUND_DOCUMENT: usize = 64;
 /// What a request needs besides its documents, in bytes: the statement's beginning, and the other parameters.
 const BYTES_AROUND_REQUEST: usize = 1024;
 
+/// The largest response to a write, in bytes: counts and errors.
+pub const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
+
 /// How many of these documents belong in one request.
 pub fn fitting(documents: &[NewDocument]) -> usize {
     let mut bytes = 0;
@@ -46,16 +47,11 @@ pub fn fitting(documents: &[NewDocument]) -> usize {
     fitting.count().max(1)
 }
 
-/// The body of the request that stores these documents, with `left` until the deadline.
+/// The body of the request that stores these documents.
 ///
 /// # Errors
 /// [`InvalidDocument::NotJson`] for a text that is not JSON.
-pub fn request(
-    keyspace: &Keyspace,
-    documents: &[NewDocument],
-    left: Duration,
-    context_id: Option<&str>,
-) -> Result<Vec<u8>, InvalidDocument> {
+pub fn request(keyspace: &Keyspace, documents: &[NewDocument], call: &Call) -> Result<Vec<u8>, InvalidDocument> {
     let values = documents.iter().map(|document| json(&document.text)).collect::<Result<Vec<_>, _>>()?;
     // All of it at once: a buffer that grows would leave pieces of documents behind in memory. In an id at most each
     // letter is escaped by one more, since control characters cannot be in it.
@@ -65,7 +61,7 @@ pub fn request(
         .sum::<usize>();
     let mut body = Vec::with_capacity(room + BYTES_AROUND_REQUEST);
     let arguments = Arguments { documents, values: &values };
-    parameters::write(&mut body, &upsert(keyspace, documents.len()), &arguments, Access::Write, left, context_id);
+    parameters::write(&mut body, &upsert(keyspace, documents.len()), &arguments, Access::Write, call);
     Ok(body)
 }
 
@@ -100,20 +96,20 @@ fn upsert(keyspace: &Keyspace, documents: usize) -> String {
     statement
 }
 
-/// Reads the reply to it: only a whole success that counts every document is one.
+/// Reads the response to it: only a whole success that counts every document is one.
 ///
 /// # Errors
 /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
-pub fn read(reply: &Reply, documents: usize, peer: &str, target: &Target) -> Result<(), Failure> {
-    if reply.extent == Extent::OverLimit {
-        return Err(status::failure(reply.status, peer));
+pub fn read(response: &Response, documents: usize, peer: &str, target: &Target) -> Result<(), Failure> {
+    if response.completeness == Completeness::Truncated {
+        return Err(COUCHBASE.status_failure(response.status, peer));
     }
     let of_error = |code, error: &Notice| of_error(code, error, peer, target);
-    let Success { mutations, .. } = envelope::open(reply.status, &reply.body, peer, &of_error).0?;
+    let Success { mutations, .. } = envelope::open(response.status, &response.body, peer, &of_error)?;
     match mutations {
         Some(count) if usize::try_from(count) != Ok(documents) => {
             let reason = format!("{peer} stored {count} of {documents} documents and named no error");
-            Err(Failure { error: BucketError::Unavailable { reason }, remedy: Remedy::Later })
+            Err(Failure::new(BucketError::unavailable(reason), Retry::AfterPause))
         }
         _ => Ok(()),
     }
@@ -150,28 +146,35 @@ fn of_error(code: i64, error: &Notice, peer: &str, target: &Target) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use zeroize::Zeroizing;
 
     use super::*;
+    use crate::bucket::Trace;
     use crate::model::{DocumentId, MAX_USERNAME_BYTES, Username};
 
     fn document(name: &str, text: &str) -> NewDocument {
         NewDocument { id: DocumentId::of(&Username::parse(name).unwrap()), text: Zeroizing::new(text.to_owned()) }
     }
 
+    fn call(seconds: u64, trace: &Trace) -> Call<'_> {
+        Call { left: Duration::from_secs(seconds), trace }
+    }
+
     fn target() -> Target {
-        Target { keyspace: Keyspace::new("b", "s", "c").unwrap(), username: Some("writer".to_owned()) }
+        Target { keyspace: Keyspace::new("b", "s", "c"), username: Some("writer".to_owned()) }
     }
 
     fn outcome(status: u16, body: &str) -> Result<(), Failure> {
         let body = Zeroizing::new(body.as_bytes().to_vec());
-        read(&Reply { status, etag: None, body, extent: Extent::Whole }, 2, "the peer", &target())
+        read(&Response { status, etag: None, body, completeness: Completeness::Complete }, 2, "the peer", &target())
     }
 
     #[test]
     fn ids_and_documents_are_arguments_and_the_documents_are_sent_as_they_are() {
         let documents = [document("a\"\\", " {\"n\":1.50,\n\"x\":\"\\u00e9\"}\r"), document("b", "{}")];
-        let body = request(&target().keyspace, &documents, Duration::from_secs(30), Some("r-1")).unwrap();
+        let body = request(&target().keyspace, &documents, &call(30, &Trace::of("r-1", None))).unwrap();
         assert_eq!(
             String::from_utf8(body).unwrap(),
             concat!(
@@ -182,7 +185,7 @@ mod tests {
                 r#""readonly":false,"timeout":"29900ms","client_context_id":"r-1","pretty":false,"metrics":true,"signature":false}"#,
             )
         );
-        assert!(request(&target().keyspace, &[document("a", "{")], Duration::ZERO, None).is_err());
+        assert!(request(&target().keyspace, &[document("a", "{")], &call(0, &Trace::default())).is_err());
     }
 
     #[test]
@@ -192,13 +195,13 @@ mod tests {
             (0..MAX_REQUEST_DOCUMENTS).map(|place| document(&worst[place % 200..], "{}")).collect();
         let bucket = "x".repeat(100);
         let part = "y".repeat(251);
-        let keyspace = Keyspace::new(&bucket, &part, &part).unwrap();
+        let keyspace = Keyspace::new(&bucket, &part, &part);
         let context_id = "z".repeat(64);
         let room: usize = documents
             .iter()
             .map(|document| document.text.len() + 2 * document.id.as_str().len() + BYTES_AROUND_DOCUMENT)
             .sum();
-        let body = request(&keyspace, &documents, Duration::from_secs(u64::MAX / 1000), Some(&context_id)).unwrap();
+        let body = request(&keyspace, &documents, &call(u64::MAX / 1000, &Trace::of(&context_id, None))).unwrap();
         assert!(body.len() <= room + BYTES_AROUND_REQUEST, "{} of {room}", body.len());
     }
 
@@ -217,23 +220,23 @@ mod tests {
 
     #[test]
     fn only_a_success_that_counts_every_document_is_one() {
-        for (status, body, remedy) in [
+        for (status, body, retry) in [
             (200, r#"{"results":[],"status":"success","metrics":{"mutationCount":2}}"#, None),
             (200, r#"{"results":[],"status":"success"}"#, None),
-            (200, r#"{"results":[],"status":"success","metrics":{"mutationCount":1}}"#, Some(Remedy::Later)),
-            (200, r#"{"results":[],"errors":[{"code":12009,"retry":true}],"status":"errors"}"#, Some(Remedy::Later)),
+            (200, r#"{"results":[],"status":"success","metrics":{"mutationCount":1}}"#, Some(Retry::AfterPause)),
             (
                 200,
-                r#"{"results":[],"errors":[{"code":1080,"retry":true}],"status":"fatal"}"#,
-                Some(Remedy::AnotherNode),
+                r#"{"results":[],"errors":[{"code":12009,"retry":true}],"status":"errors"}"#,
+                Some(Retry::AfterPause),
             ),
-            (503, r#"{"errors":[{"code":1181}],"status":"fatal"}"#, Some(Remedy::AnotherNode)),
-            (503, "", Some(Remedy::AnotherNode)),
-            (200, r#"{"results":[],"stat"#, Some(Remedy::AnotherNode)),
-            (403, r#"{"errors":[{"code":1000}],"status":"fatal"}"#, Some(Remedy::None)),
-            (401, r#"{"errors":[{"code":13014}],"status":"fatal"}"#, Some(Remedy::NewLogin)),
+            (200, r#"{"results":[],"errors":[{"code":1080,"retry":true}],"status":"fatal"}"#, Some(Retry::NextNode)),
+            (503, r#"{"errors":[{"code":1181}],"status":"fatal"}"#, Some(Retry::NextNode)),
+            (503, "", Some(Retry::NextNode)),
+            (200, r#"{"results":[],"stat"#, Some(Retry::NextNode)),
+            (403, r#"{"errors":[{"code":1000}],"status":"fatal"}"#, Some(Retry::Never)),
+            (401, r#"{"errors":[{"code":13014}],"status":"fatal"}"#, Some(Retry::NewCredentials)),
         ] {
-            assert_eq!(outcome(status, body).err().map(|failure| failure.remedy), remedy, "{status} {body}");
+            assert_eq!(outcome(status, body).err().map(|failure| failure.retry), retry, "{status} {body}");
         }
     }
 

@@ -15,9 +15,9 @@ fn the_connection_string_holds_where_no_setting_says_otherwise() {
     let silent = loaded(&file, &[], &[]);
     let (bucket, couchbase) = (&silent.settings.bucket, &silent.settings.couchbase);
     assert_eq!((bucket.operation_timeout, bucket.n1ql_timeout), (Duration::from_secs(3), Duration::from_secs(4)));
-    assert_eq!((couchbase.bucket.as_str(), couchbase.username.as_deref()), ("travel", Some("me")));
+    assert_eq!((couchbase.bucket.as_str(), couchbase.login.username.as_deref()), ("travel", Some("me")));
     assert_eq!(couchbase.network, Network::Alternate("external".to_owned()));
-    assert_eq!(couchbase.ca_file.as_deref(), Some(Path::new("/ca")));
+    assert_eq!(couchbase.tls.ca_file.as_deref(), Some(Path::new("/ca")));
     assert_eq!(silent.warnings.len(), 3, "the port, no password, no TLS for the ca_file: {:?}", silent.warnings);
     assert!(effective(&silent).contains("bucket = \"travel\"  # [couchbase] connection_string"));
 
@@ -31,8 +31,11 @@ fn the_connection_string_holds_where_no_setting_says_otherwise() {
     assert_eq!(settings.bucket.operation_timeout, Duration::from_secs(30));
     assert_eq!(settings.bucket.n1ql_timeout, Duration::from_secs(300));
     assert_eq!(settings.couchbase.network, Network::Auto);
-    assert_eq!((settings.couchbase.bucket.as_str(), settings.couchbase.username.as_deref()), ("b", Some("other")));
-    assert_eq!(settings.couchbase.ca_file.as_deref(), Some(Path::new("/other")));
+    assert_eq!(
+        (settings.couchbase.bucket.as_str(), settings.couchbase.login.username.as_deref()),
+        ("b", Some("other"))
+    );
+    assert_eq!(settings.couchbase.tls.ca_file.as_deref(), Some(Path::new("/other")));
 }
 
 #[test]
@@ -81,7 +84,8 @@ fn passwords_come_from_three_places() {
         (&[credential, file, variable], Some("from variable"), 2),
     ] {
         let loaded = loaded("", environment, &["bucket.database=couchbase", "couchbase.username=u"]);
-        let password = loaded.settings.couchbase.password.as_ref().map(|password| password.expose_secret().to_owned());
+        let password =
+            loaded.settings.couchbase.login.password.as_ref().map(|password| password.expose_secret().to_owned());
         assert_eq!(password.as_deref(), expected, "{environment:?}");
         let told = loaded.warnings.iter().filter(|warning| warning.contains("is not used")).count();
         assert_eq!(told, unused, "{environment:?}: {:?}", loaded.warnings);
@@ -118,7 +122,7 @@ fn password_files_are_read_with_care() {
         let sources = sources(&place, "", &[], &["bucket.database=couchbase", &set]);
         match (load(&sources), expected) {
             (Ok(loaded), Ok(expected)) => {
-                assert_eq!(loaded.settings.couchbase.password.unwrap().expose_secret(), expected);
+                assert_eq!(loaded.settings.couchbase.login.password.unwrap().expose_secret(), expected);
             }
             (Err(errors), Err(expected)) => {
                 let errors = errors.to_string();
@@ -145,5 +149,5 @@ fn a_secret_that_cannot_be_had_is_an_error_of_the_database_in_use() {
     assert!(found[0].contains("name a plain file"), "{found:?}");
 
     let other = loaded("", &[("USERPROFILES_COUCHBASE_PASSWORD", "")], &[missing]);
-    assert!(other.settings.couchbase.password.is_none());
+    assert!(other.settings.couchbase.login.password.is_none());
 }

@@ -44,13 +44,11 @@ fn certificates_are_left_unchecked_only_where_a_setting_says_so() {
     }
     let yes = format!("{danger}=true");
     assert!(
-        loaded("", &[], &["bucket.database=couchbase", string, &yes])
-            .settings
-            .couchbase
-            .danger_accept_invalid_certificates
+        loaded("", &[], &["bucket.database=couchbase", string, &yes]).settings.couchbase.tls.verification
+            == crate::config::Verification::Off
     );
     // Of a database that is not used nothing is asked.
-    assert!(!loaded("", &[], &[string]).settings.couchbase.danger_accept_invalid_certificates);
+    assert!(loaded("", &[], &[string]).settings.couchbase.tls.verification == crate::config::Verification::On);
 }
 
 #[test]
@@ -67,7 +65,7 @@ fn a_client_has_both_a_certificate_and_its_key() {
     let of = |set: &[&str]| {
         let set: Vec<&str> = ["bucket.database=couchbase", string].into_iter().chain(set.iter().copied()).collect();
         let couchbase = loaded("", &[], &set).settings.couchbase;
-        (couchbase.client_certificate_file, couchbase.client_key_file)
+        (couchbase.tls.client_certificate_file, couchbase.tls.client_key_file)
     };
     let path = |text: &str| Some(PathBuf::from(text));
     assert_eq!(of(&[]), (path("/s.pem"), path("/s.key")));

@@ -2,61 +2,42 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::bucket::couchbase::keyspace::Keyspace;
-use crate::bucket::couchbase::rows::{check, meaning, reply};
+use crate::bucket::rest::rows::{check, meaning, response};
 use crate::model::{MAX_DOCUMENT_BYTES, Username};
 
 fn target() -> Target {
-    Target { keyspace: Keyspace::new("bucket_name", "_default", "_default").unwrap(), username: Some("reader".into()) }
+    Target { keyspace: Keyspace::new("bucket_name", "_default", "_default"), username: Some("reader".into()) }
 }
 
-fn answer_for(username: &str, reply: &Reply) -> Result<Answer, Failure> {
-    read(reply, &DocumentId::of(&Username::parse(username).unwrap()), "the peer", &target())
+fn answer_for(username: &str, response: &Response) -> Result<Found, Failure> {
+    read(response, &DocumentId::of(&Username::parse(username).unwrap()), "the peer", &target())
 }
 
 #[test]
 fn every_code_of_the_facts_has_its_row_and_its_remedy() {
     let table = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/couchbase-data-api.json"));
-    check(table, |reply| answer_for("johndoe", reply));
+    check(table, |response| answer_for("johndoe", response));
 }
 
 #[test]
 fn the_document_is_the_body_whatever_it_says() {
     for text in [" {\"b\":1.50}\n", r#"{"code":"DocumentNotFound","message":"x"}"#, "[]", "not JSON", "\0\u{1}"] {
-        let answer = answer_for("a", &reply(200, Some("18086a5f2b3c0000"), text)).unwrap();
+        let answer = answer_for("a", &response(200, Some("18086a5f2b3c0000"), text)).unwrap();
         assert_eq!(answer.document.unwrap().text(), text.as_bytes());
     }
 }
 
 #[test]
-fn the_entity_tag_is_the_cas_and_never_spoils_a_read() {
-    for (tag, expected) in [
-        ("18086a5f2b3c0000", Some(0x1808_6a5f_2b3c_0000)),
-        ("ffffffffffffffff", Some(u64::MAX)),
-        ("0000002a", Some(42)),
-        ("1ffffffffffffffff", None),
-        ("\"18086a5f2b3c0000\"", None),
-        ("W/\"18086a5f2b3c0000\"", None),
-        ("+1", None),
-        ("", None),
-        ("x", None),
-    ] {
-        let answer = answer_for("a", &reply(200, Some(tag), "{}")).unwrap();
-        assert_eq!(answer.document.unwrap().cas(), expected.map(Cas), "{tag}");
-    }
-    assert_eq!(answer_for("a", &reply(200, None, "{}")).unwrap().document.unwrap().cas(), None);
-}
-
-#[test]
 fn a_page_without_an_entity_tag_is_no_document() {
-    assert_eq!(meaning(&answer_for("a", &reply(200, None, "<html>"))), "misconfigured");
-    assert_eq!(meaning(&answer_for("a", &reply(200, None, ""))), "misconfigured");
+    assert_eq!(meaning(&answer_for("a", &response(200, None, "<html>"))), "misconfigured");
+    assert_eq!(meaning(&answer_for("a", &response(200, None, ""))), "misconfigured");
 }
 
 #[test]
 fn more_than_the_largest_document_is_too_large_and_an_overlong_error_is_its_status() {
     for (status, expected) in [(200, "invalid-document"), (404, "misconfigured"), (503, "unavailable")] {
         let body = Zeroizing::new(vec![b'{'; MAX_DOCUMENT_BYTES + 1]);
-        let overlong = Reply { status, etag: None, body, extent: Extent::OverLimit };
+        let overlong = Response { status, etag: None, body, completeness: Completeness::Truncated };
         assert_eq!(meaning(&answer_for("a", &overlong)), expected, "{status}");
     }
 }
@@ -65,7 +46,7 @@ fn more_than_the_largest_document_is_too_large_and_an_overlong_error_is_its_stat
 fn a_gateway_that_decodes_once_has_not_looked_for_our_document() {
     let missing = |key: &str| {
         let resource = format!("/buckets/b/scopes/_default/collections/_default/documents/userprofile::{key}");
-        reply(404, None, &format!(r#"{{"code":"DocumentNotFound","message":"","resource":"{resource}"}}"#))
+        response(404, None, &format!(r#"{{"code":"DocumentNotFound","message":"","resource":"{resource}"}}"#))
     };
     for (username, key, expected) in [
         ("a%b", "a%b", "not-found"),
@@ -89,7 +70,7 @@ fn no_word_of_the_server_gets_into_a_reason() {
         r#"{"code":"mark"#,
     ] {
         for status in [400, 401, 403, 404, 409, 429, 499, 500, 502, 503, 504] {
-            let failure = answer_for("a", &reply(status, Some("marker"), body)).err().unwrap();
+            let failure = answer_for("a", &response(status, Some("marker"), body)).err().unwrap();
             assert!(!failure.error.to_string().contains("mark"), "{failure:?}");
         }
     }

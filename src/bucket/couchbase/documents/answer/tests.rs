@@ -1,27 +1,27 @@
 use super::*;
 use crate::bucket::couchbase::keyspace::Keyspace;
-use crate::bucket::couchbase::rows::{check, meaning};
+use crate::bucket::rest::rows::{check, meaning};
 use crate::model::Username;
 
 fn target() -> Target {
-    Target { keyspace: Keyspace::new("bucket_name", "_default", "_default").unwrap(), username: Some("reader".into()) }
+    Target { keyspace: Keyspace::new("bucket_name", "_default", "_default"), username: Some("reader".into()) }
 }
 
-fn answer(status: u16, body: &str) -> Result<Answer, Failure> {
+fn answer(status: u16, body: &str) -> Result<Found, Failure> {
     read(status, body.as_bytes(), &DocumentId::of(&Username::parse("johndoe").unwrap()), "the peer", &target())
 }
 
 /// A whole answer with these members beside `meta`.
-fn envelope(meta: &str, members: &str) -> Result<Answer, Failure> {
+fn envelope(meta: &str, members: &str) -> Result<Found, Failure> {
     answer(200, &format!(r#"{{"meta":{{"id":"userprofile::johndoe"{meta}}}{members}}}"#))
 }
 
 #[test]
 fn every_answer_of_the_facts_has_its_row_and_its_remedy() {
     let table = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/couchbase-documents.json"));
-    check(table, |reply| {
+    check(table, |response| {
         let id = DocumentId::of(&Username::parse("johndoe").unwrap());
-        read(reply.status, &reply.body, &id, "the peer", &target())
+        read(response.status, &response.body, &id, "the peer", &target())
     });
 }
 
@@ -42,27 +42,6 @@ fn before_5_5_the_document_stands_there_itself() {
         let answer = envelope("", &format!(r#","json":{text}"#)).unwrap();
         assert_eq!(answer.document.unwrap().text(), text.as_bytes());
     }
-}
-
-#[test]
-fn the_cas_is_in_the_revision_and_never_spoils_a_read() {
-    for (rev, expected) in [
-        (r#""12-18086a5f2b3c0000000000000000000002000006""#, Some(0x1808_6a5f_2b3c_0000)),
-        (r#""1-ffffffffffffffff0000000000000000""#, Some(u64::MAX)),
-        (r#""1-0000000000000000""#, Some(0)),
-        (r#""1-18086a5f2b3c000""#, None),
-        (r#""1-+8086a5f2b3c00000000000000000000""#, None),
-        (r#""1-ééééééééééééééééé""#, None),
-        (r#""1""#, None),
-        (r#""""#, None),
-        ("7", None),
-        ("null", None),
-        ("{}", None),
-    ] {
-        let answer = envelope(&format!(r#","rev":{rev}"#), r#","json":"{}""#).unwrap();
-        assert_eq!(answer.document.unwrap().cas(), expected.map(Cas), "{rev}");
-    }
-    assert_eq!(envelope("", r#","json":"{}""#).unwrap().document.unwrap().cas(), None);
 }
 
 #[test]

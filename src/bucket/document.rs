@@ -1,0 +1,63 @@
+//! What goes into a bucket and what comes out of it.
+//!
+//! Invariant: the text of a document may hold a password hash, so it is wiped on drop and never printed.
+
+use zeroize::Zeroizing;
+
+use crate::model::DocumentId;
+
+/// One document as the database holds it.
+pub struct Document {
+    text: Zeroizing<Vec<u8>>,
+}
+
+impl Document {
+    /// Wraps the text of a document.
+    #[must_use]
+    pub fn new(text: Vec<u8>) -> Self {
+        Self { text: Zeroizing::new(text) }
+    }
+
+    /// The JSON text, as it is stored.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+/// One document to be stored: its text goes in as it is.
+pub struct NewDocument {
+    /// Its id.
+    pub id: DocumentId,
+    /// One JSON object.
+    pub text: Zeroizing<String>,
+}
+
+/// One document of a page.
+pub struct Listed {
+    /// Its id.
+    pub id: DocumentId,
+    /// What is stored under it.
+    pub document: Document,
+}
+
+/// A position in a list of documents, in whatever form the database has for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor(pub String);
+
+/// Part of a list of documents.
+pub struct Page {
+    /// The documents; there may be none although more follow.
+    pub documents: Vec<Listed>,
+    /// Where the next page begins; `None` at the end of the list.
+    pub next: Option<Cursor>,
+}
+
+/// The order in which a database lists its documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Ascending by the bytes of their ids.
+    Ids,
+    /// An order of its own, each document once.
+    Own,
+}

@@ -1,0 +1,42 @@
+//! Every database by its name. This is the one file that knows them all.
+//!
+//! Invariant: opening a database asks nothing over a network, so that the server starts while its database is down; and
+//! checking one creates and changes nothing.
+
+use std::sync::Arc;
+
+use super::report::{Report, Step, Verdict};
+use super::{BucketError, BucketTimeouts, Database, couchbase, embedded};
+use crate::config::{DatabaseName, Settings};
+use crate::observe::Observer;
+
+/// Opens the database that the settings name.
+///
+/// # Errors
+/// [`BucketError::Misconfigured`] for settings that can never work, such as a file that is no database;
+/// [`BucketError::Unavailable`] for want of a thread.
+pub fn open(settings: &Settings, observer: &Observer) -> Result<Arc<dyn Database>, BucketError> {
+    let timeouts = BucketTimeouts::from(&settings.bucket);
+    match settings.bucket.database {
+        DatabaseName::Embedded => Ok(Arc::new(embedded::Embedded::create(&settings.embedded.path)?)),
+        DatabaseName::Couchbase => Ok(Arc::new(couchbase::open(&settings.couchbase, timeouts, observer)?)),
+        name => Err(not_built(name)),
+    }
+}
+
+/// Checks the database that the settings name step by step, and calls `print` for each step as soon as it is known.
+/// Every wait is bounded by the timeouts of `[bucket]`.
+pub fn check(settings: &Settings, observer: &Observer, print: &mut dyn FnMut(&Step)) -> Verdict {
+    let mut report = Report::new(print);
+    let timeouts = BucketTimeouts::from(&settings.bucket);
+    match settings.bucket.database {
+        DatabaseName::Embedded => embedded::check::run(&settings.embedded.path, &timeouts, &mut report),
+        DatabaseName::Couchbase => couchbase::check::run(&settings.couchbase, timeouts, observer, &mut report),
+        name => report.wrong_settings(&not_built(name)),
+    }
+    report.verdict()
+}
+
+fn not_built(name: DatabaseName) -> BucketError {
+    BucketError::misconfigured(format!("[bucket] database = \"{name}\" is not built into this program yet"))
+}

@@ -1,0 +1,235 @@
+//! The embedded database: one `SQLite` file, and a bucket connection is one `SQLite` connection to it.
+//!
+//! The file is in WAL mode, so that another process may import into it while this one reads. [`Embedded`] keeps one
+//! connection that no request gets for as long as it lives: else the last bucket connection to close would fold up the
+//! log, and the next one to open would find the file locked or have to set it up again (measured: opening and reading
+//! takes three times as long without it, and two threads at it get in each other's way for 10 to 20 ms). The same
+//! connection makes many reads cheap (`shared_lock`).
+//!
+//! A file that is moved away, deleted or replaced while the program runs is not followed: the log beside it still
+//! belongs to the old file, and `SQLite` would apply it to the new one. New connections and
+//! writes are then refused, and kept ones within a second, in words that say so, until the program is started again.
+//!
+//! Invariant: documents are stored and answered byte for byte, and a batch is stored whole or not at all.
+
+pub(super) mod check;
+mod failure;
+mod file;
+mod schema;
+mod shared_lock;
+
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::{Bucket, BucketError, BucketTimeouts, Cursor, Database, Document, Listed, NewDocument, Page};
+use crate::clock::{self, Deadline};
+use crate::config::DatabaseName;
+use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
+use file::DatabaseFile;
+use shared_lock::SharedLock;
+
+const SELECT: &str = "SELECT body FROM documents WHERE id = ?1";
+const LIST: &str = "SELECT id, body FROM documents WHERE id > ?1 ORDER BY id LIMIT ?2";
+const UPSERT: &str =
+    "INSERT INTO documents (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = excluded.body";
+
+/// A list ends after so many bytes of documents, though not before the first of them.
+const LONGEST_LIST_BYTES: usize = 8 * 1024 * 1024;
+
+/// `SQLite` counts its waits in milliseconds in an `i32`; nobody waits longer than this for a lock.
+const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a writer that is done may wait for readers, to fold the log into the file.
+const LOG_FOLD_WAIT: Duration = Duration::from_millis(250);
+
+/// A kept connection asks this often whether its file is still the one under that name. Asking costs a third of a
+/// read, so it is not asked each time.
+const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The `SQLite` file that holds the documents.
+pub struct Embedded {
+    file: Arc<DatabaseFile>,
+    lock: Arc<SharedLock>,
+}
+
+impl Embedded {
+    /// Opens the file, and makes it with its folder if there is none: readable by its owner only, since it holds
+    /// password hashes. A file of another program is left as it is.
+    ///
+    /// # Errors
+    /// [`BucketError::Misconfigured`] for a path that cannot be a database of ours: no rights, a folder, a read-only
+    /// disk, damaged, not `SQLite`, another program's, or made by a newer version of this one.
+    /// [`BucketError::Unavailable`] if the file is locked for over five seconds, the disk is full or fails, or there is
+    /// no thread left.
+    pub fn create(path: &Path) -> Result<Self, BucketError> {
+        let file = DatabaseFile::make(path)?;
+        let mut keeper = file.connect()?;
+        schema::prepare(&mut keeper, &file.path)?;
+        let lock = SharedLock::start(keeper).map_err(|error| failure::from_file_system(&file.path, &error))?;
+        Ok(Self { file: Arc::new(file), lock: Arc::new(lock) })
+    }
+}
+
+impl Database for Embedded {
+    fn name(&self) -> DatabaseName {
+        DatabaseName::Embedded
+    }
+
+    fn describe(&self) -> String {
+        format!("the SQLite file {}", self.file.path.display())
+    }
+
+    fn open(&self, _: &BucketTimeouts, deadline: Deadline) -> Result<Box<dyn Bucket>, BucketError> {
+        Ok(Box::new(FileConnection::open(Arc::clone(&self.file), Some(Arc::clone(&self.lock)), deadline)?))
+    }
+}
+
+/// One connection to the file.
+struct FileConnection {
+    connection: Connection,
+    file: Arc<DatabaseFile>,
+    /// `None`: each read pays for its lock itself.
+    lock: Option<Arc<SharedLock>>,
+    deadline: Deadline,
+    file_checked_at: Cell<Instant>,
+    log_to_fold: LogToFold,
+}
+
+/// Whether this connection has left something in the log.
+#[derive(PartialEq, Eq)]
+enum LogToFold {
+    None,
+    Some,
+}
+
+impl FileConnection {
+    fn open(file: Arc<DatabaseFile>, lock: Option<Arc<SharedLock>>, deadline: Deadline) -> Result<Self, BucketError> {
+        file.check_in_place()?;
+        Ok(Self {
+            connection: file.connect()?,
+            file,
+            lock,
+            deadline,
+            file_checked_at: Cell::new(clock::now()),
+            log_to_fold: LogToFold::None,
+        })
+    }
+
+    /// Lets the next statement wait for locks for as long as there is time, and no longer.
+    fn bound_lock_waits(&self) -> Result<(), BucketError> {
+        let left = self.deadline.remaining(clock::now());
+        if left.is_zero() {
+            return Err(failure::too_late());
+        }
+        self.connection.busy_timeout(left.min(LONGEST_LOCK_WAIT)).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &rusqlite::Error) -> BucketError {
+        failure::from_sqlite(&self.file.path, error)
+    }
+
+    /// `None`: no such row.
+    fn body(&self, id: &DocumentId) -> rusqlite::Result<Option<Result<Document, InvalidDocument>>> {
+        self.connection
+            .prepare_cached(SELECT)?
+            .query_row([id.as_str()], |row| {
+                Ok(match row.get_ref(0)? {
+                    ValueRef::Text(text) if text.len() > MAX_DOCUMENT_BYTES => Err(InvalidDocument::TooLarge),
+                    ValueRef::Text(text) => Ok(Document::new(text.to_vec())),
+                    _ => Err(InvalidDocument::NotStoredAsJson),
+                })
+            })
+            .optional()
+    }
+
+    /// The ids are text in bytewise order (`SQLite`'s `BINARY` collation), and none is empty.
+    fn bodies_after(&self, after: &str, most: usize) -> rusqlite::Result<Vec<Listed>> {
+        let mut select = self.connection.prepare_cached(LIST)?;
+        let mut rows = select.query((after, i64::try_from(most).unwrap_or(i64::MAX)))?;
+        let mut listed = Vec::new();
+        let mut bytes = 0;
+        while let Some(row) = rows.next()? {
+            let id = DocumentId::stored(row.get(0)?);
+            let text = row.get_ref(1)?.as_bytes()?;
+            bytes += text.len();
+            listed.push(Listed { id, document: Document::new(text.to_vec()) });
+            if bytes >= LONGEST_LIST_BYTES {
+                break;
+            }
+        }
+        Ok(listed)
+    }
+
+    /// One transaction; dropped without a commit, it is rolled back.
+    fn store(&mut self, documents: &[NewDocument]) -> Result<(), BucketError> {
+        let failed = |error: rusqlite::Error| failure::from_sqlite(&self.file.path, &error);
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        {
+            let mut upsert = transaction.prepare_cached(UPSERT).map_err(failed)?;
+            for document in documents {
+                if self.deadline.is_over(clock::now()) {
+                    return Err(failure::too_late());
+                }
+                upsert.execute((document.id.as_str(), document.text.as_str())).map_err(failed)?;
+            }
+        }
+        transaction.commit().map_err(failed)
+    }
+}
+
+impl Bucket for FileConnection {
+    fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError> {
+        self.bound_lock_waits()?;
+        if let Some(lock) = &self.lock {
+            lock.record_read();
+        }
+        self.body(id).map_err(|error| self.failed(&error))?.transpose().map_err(BucketError::InvalidDocument)
+    }
+
+    fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError> {
+        self.log_to_fold = LogToFold::None;
+        self.file.check_in_place()?;
+        self.bound_lock_waits()?;
+        self.store(documents)?;
+        self.log_to_fold = LogToFold::Some;
+        Ok(())
+    }
+
+    fn list(&mut self, after: Option<&Cursor>, most: usize) -> Result<Page, BucketError> {
+        self.bound_lock_waits()?;
+        let after = after.map_or("", |cursor| cursor.0.as_str());
+        let documents = self.bodies_after(after, most).map_err(|error| self.failed(&error))?;
+        let next = documents.last().map(|listed| Cursor(listed.id.as_str().to_owned()));
+        Ok(Page { documents, next })
+    }
+
+    fn set_deadline(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
+    }
+
+    /// False once the file under this name is another one; that is noticed within a second.
+    fn is_fresh(&self, _: Instant, now: Instant) -> bool {
+        if now.saturating_duration_since(self.file_checked_at.get()) < FILE_CHECK_INTERVAL {
+            return true;
+        }
+        self.file_checked_at.set(now);
+        self.file.check_in_place().is_ok()
+    }
+}
+
+impl Drop for FileConnection {
+    /// A writer leaves the log empty where it can.
+    fn drop(&mut self) {
+        if self.log_to_fold == LogToFold::Some && self.connection.busy_timeout(LOG_FOLD_WAIT).is_ok() {
+            let _ = schema::fold_log(&self.connection);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Lends bucket connections to requests, to one request at a time each, in both modes of `[bucket] connections`.
+//!
+//! `r2d2` does the counting and the waiting for both. What it pools are permits, which cost nothing to make; a permit is
+//! the right to one connection. The borrower opens the connection itself, in its own thread and within its own
+//! deadline, so that it also gets the true error. `per-request` empties the permit when it comes back; `pooled` leaves
+//! the connection in it.
+//!
+//! Invariant: there are never more connections open than permits, a connection that failed is never lent again, and none
+//! carries the names of the request that had it before.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use scheduled_thread_pool::ScheduledThreadPool;
+
+use super::{Bucket, BucketError, BucketTimeouts, Database, ErrorKind, Trace, get_bucket};
+use crate::clock::{self, Deadline};
+use crate::config::{BucketSettings, Connections};
+use crate::observe::{Observation, Observer, SlowOperation};
+
+/// Lends bucket connections.
+pub struct BucketPool {
+    database: Arc<dyn Database>,
+    timeouts: BucketTimeouts,
+    wait_timeout: Duration,
+    slow_operation: Duration,
+    connections: Connections,
+    observer: Observer,
+    permits: r2d2::Pool<PermitMaker>,
+}
+
+impl BucketPool {
+    /// Makes at most `max_connections` permits. Opens no connection: the server starts while the database is down.
+    #[must_use]
+    pub fn new(
+        database: Arc<dyn Database>,
+        settings: &BucketSettings,
+        max_connections: u32,
+        observer: &Observer,
+    ) -> Self {
+        let one_thread = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("bucket-permits").build();
+        let permits = r2d2::Pool::builder()
+            .max_size(max_connections.max(1))
+            .test_on_check_out(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .thread_pool(Arc::new(one_thread))
+            .build_unchecked(PermitMaker);
+        Self {
+            database,
+            timeouts: BucketTimeouts::from(settings),
+            wait_timeout: settings.wait_timeout,
+            slow_operation: settings.slow_operation,
+            connections: settings.connections,
+            observer: observer.clone(),
+            permits,
+        }
+    }
+
+    /// Lends a connection, with `deadline` and `trace` set, to `operation`. Waits for a permit for `wait_timeout` at most,
+    /// and never past the deadline. What takes as long as `slow_operation` from then on is logged once.
+    ///
+    /// # Errors
+    /// [`BucketError::Busy`] if no permit became free; what opening a connection failed with (see [`get_bucket`]); what
+    /// `operation` answered.
+    pub fn with_bucket<T>(
+        &self,
+        deadline: Deadline,
+        trace: &Trace,
+        operation: impl FnOnce(&mut dyn Bucket) -> Result<T, BucketError>,
+    ) -> Result<T, BucketError> {
+        let wait = self.wait_timeout.min(deadline.remaining(clock::now()));
+        let mut permit = self.permits.get_timeout(wait).map_err(|_| BucketError::Busy { waited: wait })?;
+        let start = clock::now();
+        let idle = permit.idle.take().filter(|idle| idle.bucket.is_fresh(idle.idle_since, start));
+        let report = |outcome, bucket: Option<&dyn Bucket>, end| {
+            self.report_if_slow(trace, outcome, bucket, end - start);
+        };
+        // Declared after the permit, and so closed before it: else there could be one connection too many for a moment.
+        let mut bucket = match idle {
+            Some(idle) => idle.bucket,
+            None => get_bucket(self.database.as_ref(), &self.timeouts, deadline)
+                .inspect_err(|error| report(error.kind().as_str(), None, clock::now()))?,
+        };
+        bucket.set_deadline(deadline);
+        bucket.set_trace(trace);
+        let outcome = operation(bucket.as_mut());
+        let end = clock::now();
+        let kind = outcome.as_ref().err().map(BucketError::kind);
+        report(kind.map_or("ok", ErrorKind::as_str), Some(bucket.as_ref()), end);
+        let is_sound = kind.is_none_or(ErrorKind::is_of_one_document);
+        if is_sound && self.connections == Connections::Pooled {
+            permit.idle = Some(Idle { bucket, idle_since: end });
+        }
+        outcome
+    }
+
+    fn report_if_slow(&self, trace: &Trace, outcome: &'static str, bucket: Option<&dyn Bucket>, duration: Duration) {
+        if duration < self.slow_operation {
+            return;
+        }
+        let details = bucket.and_then(Bucket::last_details).unwrap_or_default();
+        self.observer.emit(&Observation::SlowOperation(&SlowOperation {
+            request_id: trace.request_id.as_deref(),
+            database: self.database.name(),
+            node: bucket.and_then(Bucket::node).as_deref(),
+            code: details.code.as_deref(),
+            server_elapsed: details.elapsed,
+            server_execution: details.execution,
+            duration,
+            outcome,
+        }));
+    }
+
+    /// How long one operation may take.
+    #[must_use]
+    pub fn operation_timeout(&self) -> Duration {
+        self.timeouts.operation
+    }
+}
+
+/// The right to one connection, with the connection in it while it is kept.
+struct Permit {
+    idle: Option<Idle>,
+}
+
+struct Idle {
+    bucket: Box<dyn Bucket>,
+    idle_since: Instant,
+}
+
+struct PermitMaker;
+
+impl r2d2::ManageConnection for PermitMaker {
+    type Connection = Permit;
+    type Error = Infallible;
+
+    fn connect(&self) -> Result<Permit, Infallible> {
+        Ok(Permit { idle: None })
+    }
+
+    fn is_valid(&self, _: &mut Permit) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut Permit) -> bool {
+        false
+    }
+}

@@ -1,0 +1,137 @@
+//! The one loop that tries again: on another node, over a new connection, with new credentials, after a pause.
+//!
+//! Invariant: what is done about a failure follows from its [`Retry`] and the [`Policy`] alone. No attempt and no pause
+//! outlives the deadline of the line, and whoever calls gives an attempt that may be made more than once.
+
+use std::time::Duration;
+
+use super::failure::{Failure, Retry};
+use super::line::Line;
+use super::nodes::Endpoint;
+use super::nodes::health::FailureAge;
+use super::protocol::Exchange;
+use crate::bucket::BucketTimeouts;
+use crate::clock::{self, BackOff};
+use crate::observe::Observation;
+
+/// How long and how often one operation is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// One node's share of the time, where there is another node.
+    attempt_timeout: Duration,
+    back_off: BackOff,
+    persistence: Persistence,
+}
+
+/// What an operation does while every node fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Persistence {
+    /// It fails: at once in an outage that lasts, and else after so many pauses. A client is better told than kept waiting
+    /// with a worker.
+    GiveUpAfter { pauses: u32 },
+    /// It goes on until its deadline, and this is logged once.
+    UntilDeadline { what: &'static str },
+}
+
+impl Policy {
+    /// For a request that somebody waits for. Busy clusters and nodes that restart need a moment.
+    #[must_use]
+    pub fn read(timeouts: &BucketTimeouts) -> Self {
+        Self {
+            attempt_timeout: timeouts.attempt,
+            back_off: BackOff { first: Duration::from_millis(25), longest: Duration::from_millis(200) },
+            persistence: Persistence::GiveUpAfter { pauses: 4 },
+        }
+    }
+
+    /// For one call of a batch. `what` is being done, such as "storing documents".
+    #[must_use]
+    pub fn batch(timeouts: &BucketTimeouts, what: &'static str) -> Self {
+        Self {
+            attempt_timeout: timeouts.batch,
+            back_off: BackOff { first: Duration::from_millis(50), longest: Duration::from_secs(5) },
+            persistence: Persistence::UntilDeadline { what },
+        }
+    }
+}
+
+/// Makes attempts until one succeeds or nothing helps any more.
+///
+/// # Errors
+/// The last failure.
+pub fn run<T>(
+    line: &mut Line,
+    policy: &Policy,
+    mut attempt: impl FnMut(&mut dyn Exchange) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let cluster = line.cluster().clone();
+    let mut session = cluster.access.login.session();
+    let mut round = Round::default();
+    let mut pauses = 0;
+    loop {
+        round.tried.push(line.node().clone());
+        let outcome = line.attempt(&round.tried, policy.attempt_timeout, session.credentials(), &mut attempt);
+        let failure = match outcome {
+            Ok(success) => {
+                session.accepted();
+                return Ok(success);
+            }
+            Err(failure) => failure,
+        };
+        match failure.retry {
+            Retry::Never | Retry::NotSent => return Err(failure),
+            Retry::NewCredentials => {
+                if session.refused(line.deadline) {
+                    continue;
+                }
+                return Err(failure);
+            }
+            Retry::Reconnect if !round.has_reconnected => {
+                round.has_reconnected = true;
+                line.reconnect();
+                continue;
+            }
+            Retry::NextNode | Retry::Reconnect => {
+                round.has_new_failure |= line.node_failed() != FailureAge::Lasting;
+                if !line.deadline.is_over(clock::now()) && line.turn_to_untried(&round.tried) {
+                    continue;
+                }
+            }
+            Retry::AfterPause => round.has_new_failure = true,
+        }
+        let Some(pause) = policy.pause(pauses, &round).filter(|pause| *pause < line.deadline.remaining(clock::now()))
+        else {
+            return Err(failure);
+        };
+        if let (Persistence::UntilDeadline { what }, 0) = (policy.persistence, pauses) {
+            let limit = line.deadline.remaining(clock::now());
+            cluster.access.observer.emit(&Observation::BatchRetried { what, limit, reason: &failure.error });
+        }
+        std::thread::sleep(pause);
+        pauses += 1;
+        round = Round::default();
+        if !line.turn_around() && matches!(policy.persistence, Persistence::GiveUpAfter { .. }) {
+            return Err(failure);
+        }
+    }
+}
+
+/// What was tried since the last pause.
+#[derive(Default)]
+struct Round {
+    tried: Vec<Endpoint>,
+    has_reconnected: bool,
+    /// A node failed that did not fail before, or asked for a pause: that may be over soon.
+    has_new_failure: bool,
+}
+
+impl Policy {
+    /// The pause after so many pauses; `None`: it is enough.
+    fn pause(&self, pauses: u32, round: &Round) -> Option<Duration> {
+        let is_worth_it = match self.persistence {
+            Persistence::GiveUpAfter { pauses: most } => pauses < most && round.has_new_failure,
+            Persistence::UntilDeadline { .. } => true,
+        };
+        is_worth_it.then(|| self.back_off.pause(pauses, fastrand::f64()))
+    }
+}

@@ -1,0 +1,103 @@
+//! A user and the `Authorization` field that proves it.
+//!
+//! Invariant: pure; the field is marked so that it is not printed, and wiped from memory on drop.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::{ExposeSecret, SecretString};
+use ureq::http::HeaderValue;
+use zeroize::Zeroizing;
+
+use crate::bucket::BucketError;
+use crate::bucket::rest::product::Product;
+
+/// A user and the `Authorization` field that proves it; or nobody.
+#[derive(Default)]
+pub struct Credentials {
+    authorization: Option<SecretString>,
+}
+
+impl Credentials {
+    /// Basic authentication (RFC 7617), or nobody.
+    ///
+    /// # Errors
+    /// [`BucketError::Misconfigured`] for one without the other, and for a username that HTTP cannot carry (RFC 7617:
+    /// no colon, no control character).
+    pub fn new(
+        product: &Product,
+        username: Option<&str>,
+        password: Option<&SecretString>,
+    ) -> Result<Self, BucketError> {
+        match (username, password) {
+            (None, None) => Ok(Self::default()),
+            (Some(_), None) => Err(BucketError::misconfigured(format!(
+                "{} is set, and no password; set password_file",
+                product.setting("username")
+            ))),
+            (None, Some(_)) => Err(BucketError::misconfigured(format!(
+                "there is a password for {}; set {} too",
+                product.name,
+                product.setting("username")
+            ))),
+            (Some(username), Some(_)) if username.contains(|letter: char| letter == ':' || letter.is_control()) => {
+                Err(BucketError::misconfigured(format!(
+                    "{} cannot hold a colon or a control character",
+                    product.setting("username")
+                )))
+            }
+            (Some(username), Some(password)) => {
+                let pair = Zeroizing::new(format!("{username}:{}", password.expose_secret()));
+                // The scheme is written exactly so: there are servers that compare its letters.
+                let mut field = String::with_capacity("Basic ".len() + pair.len().div_ceil(3) * 4);
+                field.push_str("Basic ");
+                STANDARD.encode_string(pair.as_bytes(), &mut field);
+                Ok(Self { authorization: Some(SecretString::from(field)) })
+            }
+        }
+    }
+
+    /// The value of `Authorization`, marked so that it is not printed.
+    #[must_use]
+    pub fn authorization(&self) -> Option<HeaderValue> {
+        let mut value = HeaderValue::from_str(self.authorization.as_ref()?.expose_secret()).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    /// True if nothing is sent that says who we are.
+    #[must_use]
+    pub fn is_nobody(&self) -> bool {
+        self.authorization.is_none()
+    }
+
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        self.authorization.as_ref().map(ExposeSecret::expose_secret)
+            == other.authorization.as_ref().map(ExposeSecret::expose_secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bucket::rest::rows::PRODUCT;
+
+    #[test]
+    fn the_field_is_that_of_rfc_7617_and_does_not_print() {
+        let password = SecretString::from("test123£");
+        let value = Credentials::new(&PRODUCT, Some("test"), Some(&password)).unwrap().authorization().unwrap();
+        assert_eq!(value.to_str().unwrap(), "Basic dGVzdDp0ZXN0MTIzwqM=");
+        assert!(!format!("{value:?}").contains("dGVzd"));
+    }
+
+    #[test]
+    fn half_a_login_is_refused_and_none_is_accepted() {
+        let password = SecretString::from("p");
+        assert!(Credentials::new(&PRODUCT, None, None).unwrap().is_nobody());
+        for (username, password) in
+            [(Some("u"), None), (None, Some(&password)), (Some("a:b"), Some(&password)), (Some("a\n"), Some(&password))]
+        {
+            let outcome = Credentials::new(&PRODUCT, username, password);
+            assert!(matches!(outcome, Err(BucketError::Misconfigured { .. })));
+        }
+    }
+}

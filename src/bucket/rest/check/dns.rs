@@ -1,0 +1,57 @@
+//! The step `dns`: whether a host has an address.
+//!
+//! Invariant: a look-up takes the connect timeout at most.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ureq::{Error, Timeout};
+
+use crate::bucket::BucketTimeouts;
+use crate::bucket::report::Report;
+use crate::bucket::rest::access::Access;
+use crate::bucket::rest::client::resolver;
+use crate::bucket::rest::nodes::Endpoint;
+
+/// Adds the step for one host. True if it has an address.
+pub fn report(node: &Endpoint, access: &Access, report: &mut Report) -> bool {
+    if node.host.parse::<IpAddr>().is_ok() {
+        report.passed("dns", format!("{} is an address", node.host));
+        return true;
+    }
+    match addresses(&node.authority(), &access.timeouts) {
+        Ok(addresses) => {
+            let mut addresses: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+            addresses.dedup();
+            report.passed("dns", format!("{} is {}", node.host, addresses.join(", ")));
+            true
+        }
+        Err(why) => {
+            report.failed(
+                "dns",
+                format!(
+                    "{}: {why}; correct the host in {}, or let the name servers of this machine (or /etc/hosts) know it",
+                    node.host,
+                    access.product.hosts_setting()
+                ),
+            );
+            false
+        }
+    }
+}
+
+/// The addresses of a host and port.
+///
+/// # Errors
+/// Why there are none, in words.
+pub fn addresses(authority: &str, timeouts: &BucketTimeouts) -> Result<Vec<SocketAddr>, String> {
+    if let Ok(address) = authority.parse() {
+        return Ok(vec![address]);
+    }
+    match resolver::look_up(authority.to_owned(), timeouts.connect, Timeout::Resolve) {
+        Ok(addresses) if addresses.is_empty() => Err("the name has no address".to_owned()),
+        Ok(addresses) => Ok(addresses),
+        Err(Error::Timeout(_)) => Err("the name was not found in time ([bucket] connect_timeout)".to_owned()),
+        Err(Error::Io(error)) => Err(format!("the name was not found ({error})")),
+        Err(_) => Err("the name was not found".to_owned()),
+    }
+}

@@ -1,0 +1,23 @@
+//! The step `login`: whether the read of the sentinel was refused for who we are.
+//!
+//! Invariant: pure.
+
+use crate::bucket::report::Report;
+use crate::bucket::rest::access::Access;
+use crate::bucket::rest::failure::{Failure, Retry};
+
+/// Adds the step, from what the read failed with. False if it failed.
+pub fn report(access: &Access, failure: Option<&Failure>, report: &mut Report) -> bool {
+    match failure {
+        Some(failure) if failure.retry == Retry::NewCredentials => {
+            report.failed("login", failure.error.reason());
+            return false;
+        }
+        Some(failure) if !failure.is_an_answer() => report.skipped("login", "there was no answer; see the read"),
+        _ => {
+            let user = access.login.username();
+            report.passed("login", user.map_or_else(|| "without a login".to_owned(), |user| format!("as {user:?}")));
+        }
+    }
+    true
+}

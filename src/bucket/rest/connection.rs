@@ -1,0 +1,127 @@
+//! One bucket connection to a database that is asked over HTTP.
+//!
+//! Invariant: one line, in use by one thread at a time; what is tried again is decided by `attempts` alone.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::attempts::{self, Policy};
+use super::batch;
+use super::client::MAX_IDLE_AGE;
+use super::cluster::Cluster;
+use super::failure::Failure;
+use super::line::Line;
+use super::protocol::{self, Exchange, Found};
+use crate::bucket::{
+    Bucket, BucketError, BucketTimeouts, Cursor, Details, Document, NewDocument, Page, Trace, get_each,
+};
+use crate::clock::{self, Deadline};
+use crate::model::DocumentId;
+use crate::observe::Observation;
+
+/// How long a kept connection stays with its node where there are several, before chance shortens it: nodes that come
+/// back, or join, get their part of the load again.
+const LONGEST_STAY: Duration = Duration::from_secs(60);
+
+/// A [`Bucket`] over HTTP.
+pub struct RestConnection {
+    line: Line,
+    timeouts: BucketTimeouts,
+    leaves_at: Instant,
+    /// Of the last exchange for this request.
+    details: Option<Details>,
+}
+
+impl RestConnection {
+    /// Selects a node. Connects to nothing yet: the first read does.
+    ///
+    /// # Errors
+    /// As [`Line::open`].
+    pub fn open(cluster: &Arc<Cluster>, timeouts: &BucketTimeouts, deadline: Deadline) -> Result<Self, BucketError> {
+        Ok(Self {
+            line: Line::open(cluster, deadline)?,
+            timeouts: *timeouts,
+            leaves_at: clock::now() + LONGEST_STAY.mul_f64(0.5 + 0.5 * fastrand::f64()),
+            details: None,
+        })
+    }
+
+    /// Makes attempts as for a read, and keeps the details of the last one, which `details` takes from a success.
+    fn read<T>(
+        &mut self,
+        attempt: impl FnMut(&mut dyn Exchange) -> Result<T, Failure>,
+        details: impl FnOnce(&mut T) -> Details,
+    ) -> Result<T, BucketError> {
+        let mut outcome = attempts::run(&mut self.line, &Policy::read(&self.timeouts), attempt);
+        self.details = Some(match &mut outcome {
+            Ok(success) => details(success),
+            Err(failure) => std::mem::take(&mut failure.details),
+        });
+        outcome.map_err(|failure| failure.error)
+    }
+}
+
+impl Bucket for RestConnection {
+    fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError> {
+        let cluster = Arc::clone(self.line.cluster());
+        let Found { document, warnings, .. } = self.read(
+            |exchange| protocol::get(cluster.protocol.as_ref(), id, exchange),
+            |found| std::mem::take(&mut found.details),
+        )?;
+        for warning in warnings {
+            let (code, meaning) = (warning.code, warning.meaning);
+            cluster.access.observer.emit(&Observation::DatabaseWarned { code, meaning });
+        }
+        Ok(document)
+    }
+
+    fn get_many(
+        &mut self,
+        ids: &[DocumentId],
+        take: &mut dyn FnMut(Result<Option<Document>, BucketError>),
+    ) -> Result<(), BucketError> {
+        let cluster = Arc::clone(self.line.cluster());
+        let Some(many) = cluster.protocol.many() else { return get_each(self, ids, take) };
+        let outcomes = self.read(
+            |exchange| {
+                let request = many.get_many_request(ids, &exchange.call()).map_err(Failure::not_sent)?;
+                let response = exchange.send(&request, cluster.protocol.max_response_bytes())?;
+                many.read_documents(&response, ids, exchange.peer())
+            },
+            |_| Details::default(),
+        )?;
+        outcomes.into_iter().for_each(take);
+        Ok(())
+    }
+
+    fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError> {
+        batch::store(&mut self.line, &self.timeouts, documents)
+    }
+
+    fn list(&mut self, after: Option<&Cursor>, most: usize) -> Result<Page, BucketError> {
+        batch::list(&mut self.line, &self.timeouts, after, most)
+    }
+
+    fn set_deadline(&mut self, deadline: Deadline) {
+        self.line.deadline = deadline;
+    }
+
+    fn set_trace(&mut self, trace: &Trace) {
+        self.line.trace.clone_from(trace);
+        self.details = None;
+    }
+
+    fn node(&self) -> Option<String> {
+        Some(self.line.node().authority())
+    }
+
+    fn last_details(&self) -> Option<Details> {
+        self.details.clone()
+    }
+
+    fn is_fresh(&self, idle_since: Instant, now: Instant) -> bool {
+        now.saturating_duration_since(idle_since) <= MAX_IDLE_AGE
+            && self.line.is_current()
+            && (now < self.leaves_at || !self.line.cluster().nodes.has_several())
+    }
+}

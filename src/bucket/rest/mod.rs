@@ -1,0 +1,47 @@
+//! Databases that are asked over HTTP, whichever they are.
+//!
+//! A product supplies what is particular to it: a [`Product`] (its names and sentences), a [`Protocol`] (what is asked and
+//! what a response means), and, unless its nodes are all in the settings, a [`Discovery`]. Everything else is here, from the
+//! outside in:
+//! - [`RestDatabase`] is what all connections of one database share, and [`RestConnection`](connection) is one of them.
+//! - `attempts` is the one loop that tries again: on another node, over a new connection, with new credentials, after a
+//!   pause. `batch` stores and lists many documents by it. `line` is what it tries on: the node of the moment.
+//! - `nodes` knows which nodes can be asked: `health` decides, and the thread of `prober` finds out.
+//! - `node` is a client of one node; `client` is one exchange of it over `ureq`, with `tls` and `auth`.
+//! - `check` has the steps of `check` that all products share.
+//!
+//! Invariant: nothing here names a product. No message of a server, which may hold values of documents, and no secret gets
+//! into an error or a log line.
+
+pub mod access;
+mod attempts;
+pub mod auth;
+mod batch;
+pub mod check;
+mod client;
+mod cluster;
+mod connection;
+mod database;
+pub mod failure;
+mod line;
+pub mod message;
+pub mod node;
+pub mod nodes;
+pub mod path;
+mod prober;
+pub mod product;
+pub mod protocol;
+#[cfg(test)]
+pub(super) mod rows;
+mod status;
+pub mod tls;
+
+pub use access::Access;
+pub use client::resolver;
+pub use cluster::Cluster;
+pub use database::{ReloadFrom, RestDatabase};
+pub use failure::{Failure, Meaning, Retry};
+pub use message::{Call, Completeness, Method, Payload, Request, Response};
+pub use nodes::{Discovery, Endpoint, Fixed, Nodes, Security};
+pub use product::{Advice, LoginPolicy, Product};
+pub use protocol::{Batches, Exchange, Found, Many, Protocol, Warning};

@@ -1,0 +1,163 @@
+//! The nodes that can be asked, shared by all connections to a database.
+//!
+//! Invariant: the lock is never held over I/O.
+
+mod endpoint;
+mod fixed;
+pub mod health;
+
+pub use endpoint::{Endpoint, Security, authority};
+pub use fixed::Fixed;
+
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::product::Product;
+use crate::bucket::{BucketError, BucketTimeouts};
+use crate::clock::{self, Deadline};
+use crate::observe::{Observation, Observer};
+use health::{Alternatives, FailureAge, HealthTable, ProbeLimits, ProbeOutcome, Selection, Suspect, Transition};
+
+/// Finds out which nodes there are, and keeps [`Nodes`] up to date.
+pub trait Discovery: Send + Sync {
+    /// Returns once there are nodes to choose from; at once if there are.
+    ///
+    /// # Errors
+    /// Why there are none; [`BucketError::Timeout`] if the deadline came first.
+    fn wait_for_nodes(&self, deadline: Deadline) -> Result<(), BucketError>;
+
+    /// Records that a node failed, so that the nodes may be others by now. Never blocks for long.
+    fn node_failed(&self);
+
+    /// Ends its threads, if it has any.
+    fn stop(&self);
+}
+
+/// What is known of the nodes.
+pub struct Nodes {
+    state: Mutex<NodesState>,
+    changed: Condvar,
+    product: &'static Product,
+    observer: Observer,
+}
+
+struct NodesState {
+    table: HealthTable,
+    is_stopped: bool,
+}
+
+/// A request that a node has not answered yet. It is over when this is dropped.
+pub struct Outstanding<'a> {
+    nodes: &'a Nodes,
+    node: &'a Endpoint,
+}
+
+impl Drop for Outstanding<'_> {
+    fn drop(&mut self) {
+        self.nodes.state.lock().table.end(self.node);
+    }
+}
+
+impl Nodes {
+    /// No node is known yet.
+    #[must_use]
+    pub fn new(product: &'static Product, timeouts: &BucketTimeouts, observer: &Observer) -> Self {
+        let limits = ProbeLimits { first: timeouts.attempt, longest: timeouts.operation };
+        let state = NodesState { table: HealthTable::new(limits), is_stopped: false };
+        Self { state: Mutex::new(state), changed: Condvar::new(), product, observer: observer.clone() }
+    }
+
+    /// See [`HealthTable::set_nodes`].
+    pub fn set(&self, nodes: &[Endpoint]) {
+        self.state.lock().table.set_nodes(nodes);
+    }
+
+    /// See [`HealthTable::select`].
+    #[must_use]
+    pub fn select(&self, tried: &[Endpoint]) -> Selection {
+        self.state.lock().table.select(tried, fastrand::f64())
+    }
+
+    /// Records that a request goes to `node`, and returns whether there is a node to turn to besides those `tried`.
+    #[must_use]
+    pub fn begin<'a>(&'a self, node: &'a Endpoint, tried: &[Endpoint]) -> (Outstanding<'a>, Alternatives) {
+        let mut state = self.state.lock();
+        state.table.begin(node);
+        (Outstanding { nodes: self, node }, state.table.alternatives(tried))
+    }
+
+    /// See [`HealthTable::is_as_good_as_any`].
+    #[must_use]
+    pub fn is_as_good_as_any(&self, node: &Endpoint) -> bool {
+        self.state.lock().table.is_as_good_as_any(node)
+    }
+
+    /// See [`HealthTable::has_several`].
+    #[must_use]
+    pub fn has_several(&self) -> bool {
+        self.state.lock().table.has_several()
+    }
+
+    /// Records a failure of a node, which is probed at once if it was up until now.
+    pub fn failed(&self, node: &Endpoint) -> FailureAge {
+        let age = self.state.lock().table.failed(node, clock::now());
+        if age == FailureAge::First {
+            self.changed.notify_all();
+        }
+        age
+    }
+
+    /// Records an answer of a node to a request.
+    pub fn answered(&self, node: &Endpoint, took: Duration) {
+        let transition = self.state.lock().table.answered(node, took);
+        self.report(transition, node, None);
+    }
+
+    /// Waits until probes are due, and returns them. `None`: the database is not used any more.
+    #[must_use]
+    pub fn wait_for_due_probes(&self) -> Option<Vec<Suspect>> {
+        let mut state = self.state.lock();
+        loop {
+            if state.is_stopped {
+                return None;
+            }
+            let due = state.table.start_due_probes(clock::now());
+            if !due.is_empty() {
+                return Some(due);
+            }
+            match state.table.next_probe_at() {
+                Some(at) => drop(self.changed.wait_until(&mut state, at)),
+                None => self.changed.wait(&mut state),
+            }
+        }
+    }
+
+    /// Records how a probe ended.
+    pub fn probe_ended(&self, probe: &Suspect, outcome: ProbeOutcome) {
+        let error = match &outcome {
+            ProbeOutcome::Failed(error, _) => Some(error.clone()),
+            ProbeOutcome::Answered | ProbeOutcome::NotSent => None,
+        };
+        let transition = self.state.lock().table.probe_ended(probe, outcome, clock::now(), fastrand::f64());
+        self.changed.notify_all();
+        self.report(transition, &probe.node, error.as_ref());
+    }
+
+    /// Ends the threads that wait for probes.
+    pub fn stop(&self) {
+        self.state.lock().is_stopped = true;
+        self.changed.notify_all();
+    }
+
+    fn report(&self, transition: Transition, node: &Endpoint, error: Option<&BucketError>) {
+        let (product, node) = (self.product.name, node.authority());
+        match (transition, error) {
+            (Transition::WentDown, Some(reason)) => {
+                self.observer.emit(&Observation::NodeDown { product, node: &node, reason });
+            }
+            (Transition::CameUp, _) => self.observer.emit(&Observation::NodeUp { product, node: &node }),
+            (Transition::None | Transition::WentDown, _) => {}
+        }
+    }
+}

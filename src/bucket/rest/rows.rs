@@ -1,0 +1,96 @@
+//! Tables of responses and what they mean, for the tests of protocols; and a product for the tests of what all share.
+//!
+//! The files are in `tests/data`: the same rows go through the real program in the tests of each product.
+
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::failure::{Failure, Retry};
+use super::message::{Completeness, Response};
+use super::product::{Advice, LoginPolicy, Product};
+use super::protocol::Found;
+use crate::model::UserInDb;
+
+/// A product that there is not.
+pub const PRODUCT: Product = Product {
+    name: "Toy",
+    section: "toy",
+    hosts: "urls",
+    login: LoginPolicy::FOLLOW_ROTATION,
+    advice: Advice {
+        missing_right: "the user of [toy] username needs the right to read",
+        use_tls: "write https:// in [toy] urls",
+        no_tls: "write http:// in [toy] urls",
+        not_listening: "see that Toy runs there",
+        other_names: "",
+        no_batches: "take the tools of Toy",
+    },
+};
+
+/// A response of a service, and what it means.
+#[derive(Deserialize)]
+pub struct Row {
+    case: String,
+    status: u16,
+    etag: Option<String>,
+    body: String,
+    meaning: String,
+    #[serde(rename = "remedy")]
+    retry: Option<String>,
+    #[serde(default)]
+    says: Vec<String>,
+}
+
+/// The name that the tables have for an outcome.
+pub fn meaning(outcome: &Result<Found, Failure>) -> &'static str {
+    match outcome {
+        Ok(Found { document: Some(_), .. }) => "document",
+        Ok(_) => "not-found",
+        Err(failure) => failure.error.kind().as_str(),
+    }
+}
+
+/// The name that the tables have for what may help.
+pub fn retry(retry: Retry) -> &'static str {
+    match retry {
+        Retry::NotSent => "unasked",
+        Retry::Never => "none",
+        Retry::Reconnect => "redial",
+        Retry::NextNode => "another-node",
+        Retry::AfterPause => "later",
+        Retry::NewCredentials => "new-login",
+    }
+}
+
+/// A complete response.
+pub fn response(status: u16, etag: Option<&str>, body: &str) -> Response {
+    let body = Zeroizing::new(body.as_bytes().to_vec());
+    Response { status, etag: etag.map(str::to_owned), body, completeness: Completeness::Complete }
+}
+
+/// The same for a reader of profiles, who judges the document too.
+fn meaning_as_profile(outcome: &Result<Found, Failure>) -> &'static str {
+    let Ok(Found { document: Some(document), .. }) = outcome else { return meaning(outcome) };
+    match UserInDb::from_json(document.text()) {
+        Ok(Some(_)) => "found",
+        Ok(None) => "not-found",
+        Err(_) => "invalid-document",
+    }
+}
+
+/// Reads each response of a table and compares what it means. All rows that differ are in the one message.
+pub fn check(table: &str, read: impl Fn(&Response) -> Result<Found, Failure>) {
+    let rows: Vec<Row> = serde_json::from_str(table).unwrap();
+    assert!(rows.len() > 10);
+    let mut differing = Vec::new();
+    for row in &rows {
+        let outcome = read(&response(row.status, row.etag.as_deref(), &row.body));
+        let found = (meaning_as_profile(&outcome), outcome.as_ref().err().map(|failure| retry(failure.retry)));
+        let reason = outcome.err().map(|failure| failure.error.to_string()).unwrap_or_default();
+        let says_it = row.says.iter().all(|part| reason.contains(part.as_str()));
+        if found != (&row.meaning, row.retry.as_deref()) || !says_it {
+            differing.push(format!("{}: {found:?} {reason}", row.case));
+        }
+    }
+    assert_eq!(differing, Vec::<String>::new());
+}

@@ -1,0 +1,103 @@
+//! What an HTTP status means where the body says nothing more: the same for every product.
+//!
+//! Invariant: pure.
+
+use serde_json::error::Category;
+
+use super::failure::{Failure, Meaning, Retry};
+use super::product::Product;
+use crate::bucket::BucketError;
+use crate::model::InvalidDocument;
+
+impl Product {
+    /// The failure that an HTTP status means where the body brings no code.
+    #[must_use]
+    pub fn status_failure(&self, status: u16, peer: &str) -> Failure {
+        let (meaning, retry, sentence) = match status {
+            429 => (Meaning::Unavailable, Retry::AfterPause, ": too many requests".to_owned()),
+            502 | 503 => {
+                (Meaning::Unavailable, Retry::NextNode, ": it, or what stands before it, is not ready".to_owned())
+            }
+            504 => (Meaning::Timeout, Retry::NextNode, ": something before it gave up waiting".to_owned()),
+            401 => (
+                Meaning::Misconfigured,
+                Retry::NewCredentials,
+                format!("; set {} and password_file to a user that it knows", self.setting("username")),
+            ),
+            403 => (Meaning::Misconfigured, Retry::Never, format!("; {}", self.advice.missing_right)),
+            _ => (
+                Meaning::Misconfigured,
+                Retry::Never,
+                format!(
+                    " and not as {} does; check the hosts and ports of {}, and what stands between",
+                    self.name,
+                    self.hosts_setting()
+                ),
+            ),
+        };
+        Failure::new(meaning.error(format!("{peer} answered with HTTP status {status}{sentence}")), retry)
+    }
+
+    /// What a body means that is not the JSON that it should be: the beginning of it, or somebody else's.
+    #[must_use]
+    pub fn unreadable(&self, status: u16, error: &serde_json::Error, body: &[u8], peer: &str) -> Failure {
+        if error.classify() == Category::Eof && !body.trim_ascii().is_empty() {
+            return Failure::cut_short(peer);
+        }
+        self.status_failure(status, peer)
+    }
+
+    /// What a JSON response means that is longer than any response with a document in it. `beginning` is what was read of
+    /// it.
+    #[must_use]
+    pub fn overlong(&self, status: u16, beginning: &[u8], peer: &str) -> Failure {
+        if status == 200 && beginning.trim_ascii_start().starts_with(b"{") {
+            return Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge));
+        }
+        self.status_failure(status, peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bucket::ErrorKind;
+    use crate::bucket::rest::rows::PRODUCT;
+
+    /// The conditions that SDKs retry, and those that they report (facts of the SDKs, by HTTP status alone).
+    #[test]
+    fn a_bare_status_has_its_row_and_its_retry() {
+        for (statuses, expected, retry) in [
+            (&[429][..], ErrorKind::Unavailable, Retry::AfterPause),
+            (&[502, 503], ErrorKind::Unavailable, Retry::NextNode),
+            (&[504], ErrorKind::Timeout, Retry::NextNode),
+            (&[401], ErrorKind::Misconfigured, Retry::NewCredentials),
+            (&[200, 204, 301, 400, 403, 404, 405, 406, 409, 413, 500, 501], ErrorKind::Misconfigured, Retry::Never),
+        ] {
+            for status in statuses {
+                let failure = PRODUCT.status_failure(*status, "the peer");
+                assert_eq!((failure.error.kind(), failure.retry), (expected, retry), "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_a_document_only_if_it_begins_like_an_answer() {
+        assert_eq!(
+            PRODUCT.overlong(200, b"\n{\"requestID\"", "the peer").error,
+            BucketError::InvalidDocument(InvalidDocument::TooLarge)
+        );
+        assert!(matches!(PRODUCT.overlong(200, b"<html>", "the peer").error, BucketError::Misconfigured { .. }));
+        assert!(matches!(PRODUCT.overlong(503, b"{", "the peer").error, BucketError::Unavailable { .. }));
+    }
+
+    #[test]
+    fn half_a_body_is_cut_and_none_or_another_is_not() {
+        for (body, expected) in [("{\"a\":", true), ("", false), (" \n", false), ("<html>", false), ("{\"a\" 1", false)]
+        {
+            let error = serde_json::from_str::<serde::de::IgnoredAny>(body).unwrap_err();
+            let failure = PRODUCT.unreadable(200, &error, body.as_bytes(), "the peer");
+            assert_eq!(failure == Failure::cut_short("the peer"), expected, "{body:?}");
+        }
+    }
+}

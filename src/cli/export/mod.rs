@@ -1,0 +1,160 @@
+//! `export`: writes the stored documents as lines that `import` takes back, one JSON document a line.
+//!
+//! Invariant: a document is written as it is stored, but for line breaks between its members, which become spaces; and
+//! a file is there under its name only once it is whole. What is written holds password hashes: it is the one place of
+//! this program that lets them out, and it says so.
+
+mod destination;
+mod sorted;
+
+pub use destination::{Destination, Existing, NewFile};
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::bucket::CommandBucket;
+use super::import::parse_line;
+use crate::bucket::{BucketTimeouts, Cursor, Database, Listed, Order};
+use crate::model::DocumentId;
+
+/// The first page has this many documents; later ones follow from the size of what came.
+const FIRST_PAGE: usize = 100;
+
+/// No page has more documents than this.
+const LONGEST_PAGE: usize = 1_000;
+
+/// Pages are to have about so many bytes: enough to make the exchange worth it, and little to hold in memory.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// What became of an export. Its `Display` is the summary for the person who asked for it.
+#[derive(Debug, Default)]
+pub struct ExportOutcome {
+    /// How many documents were written.
+    pub documents: u64,
+    /// How many of them `import` would not store as they are stored now.
+    pub unfit: u64,
+    /// The first of these, and why.
+    pub first_unfit: Option<(DocumentId, String)>,
+}
+
+impl fmt::Display for ExportOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { documents, unfit, first_unfit } = self;
+        write!(f, "{documents} documents exported")?;
+        let Some((id, reason)) = first_unfit else { return Ok(()) };
+        write!(f, ", {unfit} of which `import` would not store like that (the first is {:?}: {reason})", id.as_str())
+    }
+}
+
+impl ExportOutcome {
+    fn count(&mut self, listed: &Listed) {
+        self.documents += 1;
+        let reason = match parse_line(listed.document.text()) {
+            Ok(document) if document.id == listed.id => return,
+            Ok(_) => "its username is that of another document".to_owned(),
+            Err(rejection) => rejection.to_string(),
+        };
+        self.unfit += 1;
+        self.first_unfit.get_or_insert_with(|| (listed.id.clone(), reason));
+    }
+}
+
+/// Exports all documents that the database lists, in the order of their ids, with a running count on standard error if that
+/// is a terminal. Blocks until it is done; each page has its own deadline of the batch timeout.
+///
+/// # Errors
+/// If the database cannot list its documents, or `output` cannot be written to.
+pub fn run(
+    database: &dyn Database,
+    timeouts: &BucketTimeouts,
+    output: &mut dyn Write,
+    progress: &ProgressBar,
+) -> anyhow::Result<ExportOutcome> {
+    let outcome = match database.order() {
+        Order::Ids => write_all(database, timeouts, output, progress)?,
+        Order::Own => write_all(sorted::copy(database, timeouts)?.database(), timeouts, output, progress)?,
+    };
+    output.flush().context("the documents cannot be written")?;
+    progress.finish_and_clear();
+    Ok(outcome)
+}
+
+fn write_all(
+    database: &dyn Database,
+    timeouts: &BucketTimeouts,
+    output: &mut dyn Write,
+    progress: &ProgressBar,
+) -> anyhow::Result<ExportOutcome> {
+    let mut outcome = ExportOutcome::default();
+    for_each_page(database, timeouts, |documents| {
+        for listed in documents {
+            write_line(output, listed.document.text()).context("the documents cannot be written")?;
+            outcome.count(listed);
+        }
+        progress.set_position(outcome.documents);
+        Ok(())
+    })?;
+    Ok(outcome)
+}
+
+/// Calls `take` with the documents of each page.
+fn for_each_page(
+    database: &dyn Database,
+    timeouts: &BucketTimeouts,
+    mut take: impl FnMut(&[Listed]) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut bucket = CommandBucket::new(database, timeouts);
+    let (mut after, mut most, mut documents) = (None::<Cursor>, FIRST_PAGE, 0);
+    loop {
+        let page = bucket
+            .call(|bucket| bucket.list(after.as_ref(), most))
+            .with_context(|| format!("{documents} documents were read, and then no more"))?;
+        take(&page.documents)?;
+        documents += page.documents.len();
+        most = next_page(&page.documents, most);
+        match page.next {
+            Some(next) => after = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// How many documents the next page is to have, if they are like those of this one.
+fn next_page(page: &[Listed], most: usize) -> usize {
+    let bytes: usize = page.iter().map(|listed| listed.document.text().len()).sum();
+    match bytes.checked_div(page.len()) {
+        Some(average) => (PAGE_BYTES / average.max(1)).clamp(1, LONGEST_PAGE),
+        None => most,
+    }
+}
+
+/// A document as one line. In JSON a bare line break can only stand between values, where a space is as good.
+fn write_line(output: &mut dyn Write, text: &[u8]) -> io::Result<()> {
+    let mut pieces = text.split(|byte| matches!(byte, b'\n' | b'\r'));
+    output.write_all(pieces.next().unwrap_or_default())?;
+    for piece in pieces {
+        output.write_all(b" ")?;
+        output.write_all(piece)?;
+    }
+    output.write_all(b"\n")
+}
+
+/// A running count, unless nobody looks, or it would stand among the documents.
+#[must_use]
+pub fn progress_bar(destination: &Destination) -> ProgressBar {
+    let is_in_the_way = *destination == Destination::StandardOutput && io::stdout().is_terminal();
+    if is_in_the_way || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::no_length();
+    match ProgressStyle::with_template("{spinner} {human_pos} documents in {elapsed}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! The documents of a database that lists them in an order of its own, sorted by their ids.
+//!
+//! Invariant: the copy is readable by its owner only, and gone when it is dropped.
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::for_each_page;
+use crate::bucket::embedded::Embedded;
+use crate::bucket::{BucketTimeouts, Database, Listed, NewDocument, get_bucket};
+use crate::clock::{self, Deadline};
+
+/// A copy that lists by id.
+pub(super) struct SortedCopy {
+    database: Embedded,
+    // Dropped after the database that is in it.
+    _folder: TempDir,
+}
+
+impl SortedCopy {
+    pub(super) fn database(&self) -> &dyn Database {
+        &self.database
+    }
+}
+
+/// Copies all documents into a temporary file, in the folder that the system has for such files (`TMPDIR`).
+pub(super) fn copy(database: &dyn Database, timeouts: &BucketTimeouts) -> anyhow::Result<SortedCopy> {
+    let not_sorted = "the documents cannot be sorted in a temporary file (TMPDIR names another folder for it)";
+    let folder = tempfile::Builder::new().prefix("userprofiles-export-").tempdir().context(not_sorted)?;
+    let sorted = Embedded::create(&folder.path().join("sorted.db")).context(not_sorted)?;
+    for_each_page(database, timeouts, |documents| {
+        let documents = documents.iter().map(new_document).collect::<anyhow::Result<Vec<_>>>()?;
+        let deadline = Deadline::after(clock::now(), timeouts.batch);
+        get_bucket(&sorted, timeouts, deadline).and_then(|mut bucket| bucket.upsert(&documents)).context(not_sorted)
+    })?;
+    Ok(SortedCopy { database: sorted, _folder: folder })
+}
+
+fn new_document(listed: &Listed) -> anyhow::Result<NewDocument> {
+    let text = String::from_utf8(listed.document.text().to_vec())
+        .map_err(|_| anyhow::anyhow!("the document {:?} is not UTF-8", listed.id.as_str()))?;
+    Ok(NewDocument { id: listed.id.clone(), text: Zeroizing::new(text) })
+}
