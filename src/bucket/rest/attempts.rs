@@ -135,3 +135,6 @@ impl Policy {
         is_worth_it.then(|| self.back_off.pause(pauses, fastrand::f64()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,14 +2,19 @@
 //!
 //! The files are in `tests/data`: the same rows go through the real program in the tests of each product.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::failure::{Failure, Retry};
-use super::message::{Completeness, Response};
-use super::product::{Advice, LoginPolicy, Product};
-use super::protocol::Found;
-use crate::model::UserInDb;
+use super::{
+    Access, Advice, Call, Cluster, Completeness, Endpoint, Failure, Fixed, Found, LoginPolicy, Nodes, Product,
+    Protocol, Request, Response, Retry, Security,
+};
+use crate::bucket::{BucketError, BucketTimeouts};
+use crate::config::{Sources, load};
+use crate::model::{DocumentId, UserInDb};
+use crate::observe::Observer;
 
 /// A product that there is not.
 pub const PRODUCT: Product = Product {
@@ -93,4 +98,40 @@ pub fn check(table: &str, read: impl Fn(&Response) -> Result<Found, Failure>) {
         }
     }
     assert_eq!(differing, Vec::<String>::new());
+}
+
+/// A protocol that nobody is asked by.
+pub struct Silent;
+
+impl Protocol for Silent {
+    fn product(&self) -> &'static Product {
+        &PRODUCT
+    }
+
+    fn service(&self) -> &'static str {
+        "the toy"
+    }
+
+    fn get_request(&self, _: &DocumentId, _: &Call) -> Result<Request, BucketError> {
+        Err(BucketError::unavailable("nobody is asked"))
+    }
+
+    fn read_document(&self, _: &Response, _: &DocumentId, _: &str) -> Result<Found, Failure> {
+        Ok(Found::new(None))
+    }
+
+    fn max_response_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// A cluster of so many nodes, without a login and without threads.
+pub fn cluster(protocol: impl Protocol + 'static, nodes: u16) -> Cluster {
+    let (timeouts, observer) = (BucketTimeouts::default(), Observer::default());
+    let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings.couchbase;
+    let access = Access::new(&PRODUCT, (&settings.login, &settings.tls), Security::Plain, timeouts, &observer).unwrap();
+    let endpoints: Vec<Endpoint> = (1..=nodes).map(|port| Endpoint::new(Security::Plain, "127.0.0.1", port)).collect();
+    let all = Nodes::new(&PRODUCT, &timeouts, &observer);
+    all.set(&endpoints);
+    Cluster { access, protocol: Box::new(protocol), nodes: Arc::new(all), discovery: Arc::new(Fixed) }
 }
