@@ -3,32 +3,26 @@
 //! Invariant: settings are told by their names; no value is in what this answers.
 
 use super::load::Loaded;
-
-/// The settings that a running program takes. Passwords are read again too, from wherever they come.
-const TAKEN_AT_ONCE: &[(&str, &str)] = &[
-    ("couchbase", "password_file"),
-    ("couchbase", "ca_file"),
-    ("couchbase", "client_certificate_file"),
-    ("couchbase", "client_key_file"),
-    ("couchbase", "danger_accept_invalid_certificates"),
-    ("log", "level"),
-];
+use super::setting::{Reload, Setting};
 
 /// The settings that are others than those the program was started with, and that only a restart brings about; such as
-/// `[http] listen`.
+/// `[http] listen`. Passwords are not among them: they are read again, from wherever they come.
 #[must_use]
 pub fn for_a_restart(started: &Loaded, now: &Loaded) -> Vec<String> {
-    let pairs = started.values.entries().iter().zip(now.values.entries());
+    let pairs = settings(started).zip(settings(now));
     pairs
-        .filter(|(old, new)| old.value != new.value)
-        .filter(|(old, _)| !TAKEN_AT_ONCE.iter().any(|(section, key)| old.setting.is(section, key)))
-        .map(|(old, _)| old.setting.to_string())
+        .filter(|(old, new)| old.value != new.value && old.reload == Reload::AtRestart)
+        .map(|(old, _)| old.name.to_string())
         .collect()
+}
+
+fn settings(loaded: &Loaded) -> impl Iterator<Item = &Setting> {
+    loaded.sections.iter().flat_map(|section| &section.settings)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Sources, load, names};
+    use super::super::{Sources, load};
     use super::*;
 
     fn loaded(set: &[&str]) -> Loaded {
@@ -54,9 +48,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_at_once_are_settings_that_there_are() {
-        for (section, key) in TAKEN_AT_ONCE {
-            assert!(names::find(section, key).is_ok(), "[{section}] {key}");
-        }
+    fn what_is_taken_at_once() {
+        let loaded = loaded(&[]);
+        let at_once = settings(&loaded).filter(|setting| setting.reload == Reload::AtOnce);
+        let of = ["couchbase", "log"];
+        let at_once: Vec<String> = at_once
+            .filter(|setting| of.contains(&setting.name.section))
+            .map(|setting| setting.name.to_string())
+            .collect();
+        assert_eq!(
+            at_once,
+            [
+                "[couchbase] password_file",
+                "[couchbase] ca_file",
+                "[couchbase] client_certificate_file",
+                "[couchbase] client_key_file",
+                "[couchbase] danger_accept_invalid_certificates",
+                "[log] level",
+            ]
+        );
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Invariant: an error names its place (a file and line, a variable, a flag) and what to do, and holds no secret.
 
-use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 /// Where the value of a setting came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,8 +80,14 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-impl From<ConfigError> for ConfigErrors {
-    fn from(error: ConfigError) -> Self {
-        Self(vec![error])
-    }
+/// The sentence for a file that cannot be read: `PATH cannot be read (ERROR): REMEDY`. Where the error says nothing that
+/// has a remedy of its own, the remedy is `otherwise`.
+#[must_use]
+pub fn unreadable(path: &Path, error: &io::Error, otherwise: &str) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound => "make it, or correct the path",
+        io::ErrorKind::PermissionDenied => "give the user that runs this program the right to read it",
+        _ => otherwise,
+    };
+    format!("{} cannot be read ({error}): {remedy}", path.display())
 }

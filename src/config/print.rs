@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 
 use super::error::Origin;
 use super::load::Loaded;
-use super::table::{Default, SECTIONS, Setting};
-use super::value::Raw;
+use super::sections::Settings;
 
 const WIDTH: usize = 100;
 
@@ -23,26 +22,19 @@ const PREFACE: &str = "The settings of userprofiles. Every setting stands here w
 pub fn example() -> String {
     let mut text = String::new();
     comment(&mut text, PREFACE);
-    for section in SECTIONS {
+    for section in Settings::default().sections() {
         text.push('\n');
         comment(&mut text, section.help);
         line(&mut text, format_args!("[{}]", section.name));
         for setting in section.settings {
             text.push('\n');
-            let note =
-                if matches!(setting.default, Default::Unset(_)) { " Below is an example, not a default." } else { "" };
+            let note = if setting.example.is_some() { " Below is an example, not a default." } else { "" };
             comment(&mut text, &format!("{}{note}", setting.help));
-            line(&mut text, format_args!("# {} = {}", setting.key, example_value(setting)));
+            let value = setting.example.or(setting.value).unwrap_or_default();
+            line(&mut text, format_args!("# {} = {value}", setting.name.key));
         }
     }
     text
-}
-
-/// The default as TOML; where there is none, something sensible.
-fn example_value(setting: &Setting) -> String {
-    let (Default::Is(text) | Default::Unset(text)) = setting.default;
-    let value = setting.kind.parse(&Raw::Plain(text.to_owned()));
-    value.map_or_else(|reason| reason, |value| value.to_toml())
 }
 
 /// The settings that hold, as TOML, each with where it came from. Secrets are `***`, and behind a `#`, because they
@@ -54,17 +46,17 @@ pub fn effective(loaded: &Loaded) -> String {
         Some(path) => line(&mut text, format_args!("# settings file: {}", escaped(&path.to_string_lossy()))),
         None => line(&mut text, format_args!("# settings file: none")),
     }
-    for section in SECTIONS {
+    for section in &loaded.sections {
         line(&mut text, format_args!("\n[{}]", section.name));
-        for entry in loaded.values.entries().iter().filter(|entry| entry.setting.section == section.name) {
-            let key = entry.setting.key;
-            match &entry.value {
-                Some(value) => assignment(&mut text, &format!("{key} = {}", value.to_toml()), &entry.origin),
+        for setting in &section.settings {
+            let key = setting.name.key;
+            match &setting.value {
+                Some(value) => assignment(&mut text, &format!("{key} = {value}"), &loaded.origins.of(setting.name)),
                 None => line(&mut text, format_args!("# {key} is unset")),
             }
         }
-        for found in loaded.secrets.iter().filter(|found| found.secret.section == section.name) {
-            assignment(&mut text, &format!("# {} = \"***\"", found.secret.key), &found.origin);
+        for secret in loaded.secrets.iter().filter(|secret| secret.section == section.name) {
+            assignment(&mut text, &format!("# {} = \"***\"", secret.key), &secret.origin);
         }
     }
     text
@@ -111,9 +103,9 @@ fn comment(text: &mut String, words: &str) {
 mod tests {
     use std::path::Path;
 
-    use super::super::{file, load, names, table};
+    use super::super::setting::Setting;
+    use super::super::{Sources, load};
     use super::*;
-    use crate::config::Sources;
 
     fn sources(file: &Path) -> Sources {
         Sources { config: Some(file.to_owned()), ..Sources::default() }
@@ -124,6 +116,10 @@ mod tests {
         let file = folder.path().join("settings.toml");
         std::fs::write(&file, text).unwrap();
         load(&sources(&file)).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    fn settings(loaded: &Loaded) -> impl Iterator<Item = &Setting> {
+        loaded.sections.iter().flat_map(|section| &section.settings)
     }
 
     /// Without the lines that tell where something came from.
@@ -143,36 +139,37 @@ mod tests {
         let nothing = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap();
         let loaded = load_text(&example());
         assert_eq!(settings_only(&effective(&loaded)), settings_only(&effective(&nothing)));
-        assert!(loaded.values.entries().iter().all(|entry| entry.origin == Origin::Default));
+        assert!(settings(&loaded).all(|setting| loaded.origins.of(setting.name) == Origin::Default));
         assert_eq!(loaded.warnings, Vec::<String>::new());
     }
 
+    /// A default and an example too pass the check of their own setting, and mean what was printed.
     #[test]
     fn every_setting_of_the_example_can_be_uncommented() {
+        let nothing = load_text("");
         let example = example();
-        let mut given = Vec::new();
-        let mut section = "";
+        let (mut section, mut uncommented) = ("", Vec::new());
         for line in example.lines() {
             if let Some(name) = line.strip_prefix('[') {
                 section = name.trim_end_matches(']');
             }
-            let assignment = line
-                .strip_prefix("# ")
-                .filter(|rest| rest.split_once(" = ").is_some_and(|(key, _)| names::find(section, key).is_ok()));
-            if let Some(assignment) = assignment {
-                let mut errors = Vec::new();
-                let found = file::parse(Path::new("x"), &format!("[{section}]\n{assignment}"), &mut errors);
-                assert_eq!(errors, []);
-                given.extend(found);
-            }
+            let Some((key, value)) = line.strip_prefix("# ").and_then(|rest| rest.split_once(" = ")) else { continue };
+            let Some(setting) =
+                settings(&nothing).find(|setting| (setting.name.section, setting.name.key) == (section, key))
+            else {
+                continue;
+            };
+            let loaded = load_text(&format!("[{section}]\n{key} = {value}"));
+            assert!(matches!(loaded.origins.of(setting.name), Origin::File { line: 2, .. }), "{}", setting.name);
+            let held = settings(&loaded).find(|held| held.name == setting.name).unwrap();
+            assert_eq!(held.value.as_deref(), Some(value), "{}", setting.name);
+            assert_eq!(setting.value.as_deref().unwrap_or(value), value, "{}", setting.name);
+            uncommented.push(setting.name);
         }
-        assert_eq!(given.len(), table::all().count());
-        for given in given {
-            let setting = names::find(&given.section, &given.key).unwrap();
-            let value = setting.kind.parse(&given.raw).unwrap_or_else(|reason| panic!("{setting} {reason}"));
-            let (Default::Is(text) | Default::Unset(text)) = setting.default;
-            assert_eq!(Ok(value), setting.kind.parse(&Raw::Plain(text.to_owned())), "{setting}");
-        }
+        let all: Vec<_> = settings(&nothing).map(|setting| setting.name).collect();
+        assert_eq!(uncommented, all);
+        let is_twice = |(at, name)| all[..at].contains(name);
+        assert!(!all.iter().enumerate().any(is_twice), "a name is there twice");
     }
 
     #[test]

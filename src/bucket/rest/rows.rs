@@ -12,7 +12,7 @@ use super::{
     Protocol, Request, Response, Retry, Security,
 };
 use crate::bucket::{BucketError, BucketTimeouts};
-use crate::config::{Sources, load};
+use crate::config::{LoginSettings, TlsSettings};
 use crate::model::{DocumentId, UserInDb};
 use crate::observe::Observer;
 
@@ -128,8 +128,14 @@ impl Protocol for Silent {
 /// A cluster of so many nodes, without a login and without threads.
 pub fn cluster(protocol: impl Protocol + 'static, nodes: u16) -> Cluster {
     let (timeouts, observer) = (BucketTimeouts::default(), Observer::default());
-    let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings.couchbase;
-    let access = Access::new(&PRODUCT, (&settings.login, &settings.tls), Security::Plain, timeouts, &observer).unwrap();
+    let access = Access::new(
+        &PRODUCT,
+        (&LoginSettings::default(), &TlsSettings::default()),
+        Security::Plain,
+        timeouts,
+        &observer,
+    )
+    .unwrap();
     let endpoints: Vec<Endpoint> = (1..=nodes).map(|port| Endpoint::new(Security::Plain, "127.0.0.1", port)).collect();
     let all = Nodes::new(&PRODUCT, &timeouts, &observer);
     all.set(&endpoints);

@@ -2,10 +2,11 @@
 //!
 //! Invariant: a port that we cannot know the meaning of is refused, never guessed.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::options::DnsSrv;
 use super::{Gateway, InvalidConnectionString, Scheme, Seed, invalid};
+use crate::config::setting::{bracketed, is_host_name};
 
 /// One host, and whether a port stood behind it: with one, no SRV record is asked for.
 pub(super) struct Host {
@@ -88,8 +89,7 @@ fn split_host(text: &str) -> Result<(String, Option<&str>), InvalidConnectionStr
         Some((host, port)) => (host, Some(port)),
         None => (text, None),
     };
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    if host.is_empty() || host.len() > 253 || !host.bytes().all(is_name) {
+    if !is_host_name(host) {
         return invalid(
             "a host is neither a name nor an address: names are made of letters, digits, - . and _, and \
              hosts are separated by commas",
@@ -186,9 +186,5 @@ pub(super) fn dns_srv(
 }
 
 fn is_address(host: &str) -> bool {
-    host.parse::<Ipv4Addr>().is_ok() || host.parse::<Ipv6Addr>().is_ok()
-}
-
-fn bracketed(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+    host.parse::<IpAddr>().is_ok()
 }

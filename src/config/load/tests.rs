@@ -1,11 +1,18 @@
 //! Whole loads: files, variables and flags in, settings or errors out.
 
 mod couchbase;
+mod rest;
 mod tls;
 mod warnings;
 
+use std::ffi::OsString;
+use std::path::Path;
+
 use super::*;
-use crate::config::{Connections, CouchbaseApi, DatabaseName, ListenAddress, LogFormat, Network, effective};
+use crate::config::setting::{Raw, environment_name};
+use crate::config::{
+    Connections, CouchbaseApi, DatabaseName, ListenAddress, LogFormat, Network, Verification, effective,
+};
 
 /// A folder for the files of one test.
 struct Place(tempfile::TempDir);
@@ -101,10 +108,9 @@ fn the_defaults_are_those_of_the_contract() {
     let couchbase = &settings.couchbase;
     assert_eq!((couchbase.bucket.as_str(), couchbase.collection.as_str()), ("bucket_name", "_default"));
     assert_eq!((couchbase.api, &couchbase.network), (CouchbaseApi::Query, &Network::Auto));
-    assert!(
-        couchbase.login.username.is_none() && couchbase.login.password.is_none() && couchbase.tls.ca_file.is_none()
-    );
-    assert!(couchbase.tls.verification == crate::config::Verification::On);
+    let (login, tls) = (&couchbase.login, &couchbase.tls);
+    assert!(login.username.is_none() && login.password.is_none() && tls.ca_file.is_none());
+    assert_eq!(tls.verification, Verification::On);
     assert_eq!(couchbase.connection_string.redacted(), "couchbase://127.0.0.1");
     assert_eq!((settings.log.level, settings.log.format), (::log::LevelFilter::Info, LogFormat::Auto));
 }
@@ -192,7 +198,7 @@ fn values_of_each_kind() {
         ("elasticsearch", "index", "'ü'", "ü", "\"ü\""),
     ] {
         let file = format!("[{section}]\n{key} = {toml}");
-        let name = table::environment_name(section, key);
+        let name = environment_name(section, key);
         let flag = format!("{section}.{key}={variable}");
         let expected = format!("{key} = {expected}");
         assert_eq!(shown(&loaded(&file, &[], &[]), section, key), expected, "{file}");
@@ -202,20 +208,23 @@ fn values_of_each_kind() {
 }
 
 #[test]
-fn every_choice_of_the_table_is_understood() {
+fn every_choice_is_understood() {
     let mut choices = 0;
-    for setting in table::all() {
-        if let crate::config::value::Kind::Choice(words) = setting.kind {
-            for word in words {
-                let settings = loaded("", &[], &[&format!("{}.{}={word}", setting.section, setting.key)]).settings;
-                if setting.is("bucket", "database") {
-                    assert_eq!(settings.bucket.database.as_str(), *word);
-                }
-                choices += 1;
-            }
+    for name in loaded("", &[], &[]).sections.iter().flat_map(|section| &section.settings).map(|setting| setting.name) {
+        let mut settings = Settings::default();
+        let Some(Err(told)) = settings.set(name.section, name.key, &Raw::Text("?\0".to_owned())) else { continue };
+        let Some((_, words)) = told.split_once(": write one of ") else { continue };
+        for word in words.split(", ") {
+            let loaded = loaded("", &[], &[&format!("{}.{}={word}", name.section, name.key)]);
+            assert_eq!(shown(&loaded, name.section, name.key), format!("{} = \"{word}\"", name.key));
+            choices += 1;
         }
     }
     assert!(choices >= 28, "{choices}");
+    for name in DatabaseName::ALL {
+        let settings = loaded("", &[], &[&format!("bucket.database={name}")]).settings;
+        assert_eq!(settings.bucket.database, name);
+    }
 }
 
 #[test]

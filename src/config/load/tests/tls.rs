@@ -43,12 +43,10 @@ fn certificates_are_left_unchecked_only_where_a_setting_says_so() {
         assert!(told.contains("ssl=no_verify") && told.contains("danger_accept_invalid_certificates"), "{told}");
     }
     let yes = format!("{danger}=true");
-    assert!(
-        loaded("", &[], &["bucket.database=couchbase", string, &yes]).settings.couchbase.tls.verification
-            == crate::config::Verification::Off
-    );
+    let verification = |set: &[&str]| loaded("", &[], set).settings.couchbase.tls.verification;
+    assert_eq!(verification(&["bucket.database=couchbase", string, &yes]), Verification::Off);
     // Of a database that is not used nothing is asked.
-    assert!(loaded("", &[], &[string]).settings.couchbase.tls.verification == crate::config::Verification::On);
+    assert_eq!(verification(&[string]), Verification::On);
 }
 
 #[test]
@@ -64,8 +62,8 @@ fn a_client_has_both_a_certificate_and_its_key() {
     let string = "couchbase.connection_string=couchbases://a?certpath=/s.pem&keypath=/s.key";
     let of = |set: &[&str]| {
         let set: Vec<&str> = ["bucket.database=couchbase", string].into_iter().chain(set.iter().copied()).collect();
-        let couchbase = loaded("", &[], &set).settings.couchbase;
-        (couchbase.tls.client_certificate_file, couchbase.tls.client_key_file)
+        let tls = loaded("", &[], &set).settings.couchbase.tls;
+        (tls.client_certificate_file, tls.client_key_file)
     };
     let path = |text: &str| Some(PathBuf::from(text));
     assert_eq!(of(&[]), (path("/s.pem"), path("/s.key")));

@@ -1,14 +1,63 @@
-//! Checks of texts: each answers what to write instead.
+//! Settings that are a text: each kind is a rule that says what to write instead.
 //!
 //! Invariant: a text that may hold login data is not repeated in an error.
 
-use std::net::Ipv6Addr;
+use std::path::PathBuf;
 
-/// A check of one text.
-pub(super) type Check = fn(&str) -> Result<(), String>;
+use super::host::is_node;
+use super::kind::Kind;
+use super::raw::{Raw, quoted};
+
+/// Kinds of texts, each with the function that checks it.
+macro_rules! texts {
+    ($($name:ident: $check:expr,)*) => {$(
+        pub enum $name {}
+
+        impl Kind for $name {
+            type Value = String;
+
+            fn read(raw: &Raw) -> Result<String, String> {
+                let text = raw.text()?;
+                $check(text).map(|()| text.to_owned())
+            }
+
+            fn to_toml(text: &String) -> Option<String> {
+                Some(quoted(text))
+            }
+        }
+    )*};
+}
+
+texts! {
+    AnyText: |_| Ok(()),
+    Text: text,
+    Username: username,
+    BucketName: bucket_name,
+    CollectionName: collection_name,
+    CassandraName: cassandra_name,
+    CassandraNode: cassandra_node,
+    MongodbUri: mongodb_uri,
+    FieldValue: field_value,
+    WebOrigin: web_origin,
+}
+
+/// The path of a file.
+pub enum FilePath {}
+
+impl Kind for FilePath {
+    type Value = PathBuf;
+
+    fn read(raw: &Raw) -> Result<PathBuf, String> {
+        Text::read(raw).map(PathBuf::from)
+    }
+
+    fn to_toml(path: &PathBuf) -> Option<String> {
+        Some(quoted(&path.to_string_lossy()))
+    }
+}
 
 /// Any text but the empty one and control characters.
-pub(super) fn text(text: &str) -> Result<(), String> {
+pub fn text(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("is empty: write a value, or leave the setting out".to_owned());
     }
@@ -18,96 +67,60 @@ pub(super) fn text(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Anything: what it means is found out later.
-#[allow(clippy::unnecessary_wraps, reason = "it is a `Check`")]
-pub(super) fn anything(_: &str) -> Result<(), String> {
-    Ok(())
-}
-
 /// A user name as Basic authentication can carry it (RFC 7617 section 2).
-pub(super) fn username(name: &str) -> Result<(), String> {
+pub fn username(name: &str) -> Result<(), String> {
     text(name)?;
     if name.contains(':') {
-        return Err(
-            "has a colon in it, which Basic authentication cannot carry: use another user, and put the password \
-                    into password_file"
-                .to_owned(),
-        );
+        return Err("has a colon in it, which Basic authentication cannot carry: use another user, and put the \
+                    password into password_file"
+            .to_owned());
     }
     Ok(())
 }
 
 /// A bucket of Couchbase.
-pub(super) fn bucket_name(name: &str) -> Result<(), String> {
+pub fn bucket_name(name: &str) -> Result<(), String> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%');
     if (1..=100).contains(&name.len()) && name.bytes().all(is_allowed) && !name.starts_with('.') {
         return Ok(());
     }
     Err(format!(
         "{name:?} cannot be the name of a bucket: those have 1 to 100 of A-Z a-z 0-9 _ - . % and do not begin \
-                 with a dot"
+         with a dot"
     ))
 }
 
 /// A scope or a collection of Couchbase.
-pub(super) fn collection_name(name: &str) -> Result<(), String> {
+pub fn collection_name(name: &str) -> Result<(), String> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'%');
     let is_sound = (1..=251).contains(&name.len()) && name.bytes().all(is_allowed) && !name.starts_with(['_', '%']);
     if is_sound || name == "_default" {
         return Ok(());
     }
     Err(format!(
-        "{name:?} cannot be the name of a scope or a collection: those have 1 to 251 of A-Z a-z 0-9 _ - % and \
-                 do not begin with _ or %, but for \"_default\""
+        "{name:?} cannot be the name of a scope or a collection: those have 1 to 251 of A-Z a-z 0-9 _ - % and do \
+         not begin with _ or %, but for \"_default\""
     ))
 }
 
 /// A keyspace or a table of Cassandra, which goes into statements as it stands.
-pub(super) fn cassandra_name(name: &str) -> Result<(), String> {
+pub fn cassandra_name(name: &str) -> Result<(), String> {
     if (1..=48).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Ok(());
     }
     Err(format!("{name:?} cannot be the name of a keyspace or a table: those have 1 to 48 letters, digits and _"))
 }
 
-/// A host with or without a port.
-pub(super) fn node(text: &str) -> Result<(), String> {
-    let what_to_write = || format!("{text:?} is not a host: write \"host\" or \"host:9042\"");
-    let (is_host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let (address, port) = rest.split_once(']').ok_or_else(what_to_write)?;
-        (address.parse::<Ipv6Addr>().is_ok(), port)
-    } else {
-        let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-        (is_host_name(host), port)
-    };
-    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with('+');
-    if is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)) {
+/// A node of Cassandra: a host with or without a port.
+pub fn cassandra_node(node: &str) -> Result<(), String> {
+    if is_node(node) {
         return Ok(());
     }
-    Err(what_to_write())
-}
-
-/// A name or an IPv4 address.
-pub(super) fn is_host_name(host: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    (1..=253).contains(&host.len()) && host.bytes().all(is_allowed)
-}
-
-/// The address of a database that speaks HTTP. The text is not repeated: login data may stand in it.
-pub(super) fn url(url: &str) -> Result<(), String> {
-    let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
-        return Err("is not the address of an HTTP server: write for example \"http://127.0.0.1:5984\"".to_owned());
-    };
-    without_login(rest)?;
-    let host = rest.split('/').next().unwrap_or_default();
-    if rest.contains(['?', '#']) || node(host).is_err() {
-        return Err("has no host, or a ? or # in it: write for example \"http://127.0.0.1:5984\"".to_owned());
-    }
-    text(rest)
+    Err(format!("{node:?} is not a host: write \"host\" or \"host:9042\""))
 }
 
 /// The address of `MongoDB`. The text is not repeated: login data may stand in it.
-pub(super) fn mongodb_uri(uri: &str) -> Result<(), String> {
+pub fn mongodb_uri(uri: &str) -> Result<(), String> {
     let Some(rest) = uri.strip_prefix("mongodb://").or_else(|| uri.strip_prefix("mongodb+srv://")) else {
         return Err("is not the address of MongoDB: write for example \"mongodb://127.0.0.1:27017\"".to_owned());
     };
@@ -115,15 +128,8 @@ pub(super) fn mongodb_uri(uri: &str) -> Result<(), String> {
     text(rest)
 }
 
-fn without_login(rest: &str) -> Result<(), String> {
-    if rest.contains('@') {
-        return Err("has an @ in it: login data belongs into username and password_file".to_owned());
-    }
-    Ok(())
-}
-
 /// The value of a header field: visible ASCII with spaces inside (RFC 9110 section 5.5).
-pub(super) fn field_value(value: &str) -> Result<(), String> {
+pub fn field_value(value: &str) -> Result<(), String> {
     let is_visible = !value.is_empty() && value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     if is_visible && !value.starts_with(' ') && !value.ends_with(' ') {
         return Ok(());
@@ -134,7 +140,7 @@ pub(super) fn field_value(value: &str) -> Result<(), String> {
 
 /// An origin as browsers send it (RFC 6454 section 6.2), or `*`. Browsers compare byte by byte, so that nothing else
 /// would ever match.
-pub(super) fn origin(origin: &str) -> Result<(), String> {
+pub fn web_origin(origin: &str) -> Result<(), String> {
     const WHAT_TO_WRITE: &str = "write \"https://example.com\" or \"https://example.com:8443\", or \"*\"";
     if origin == "*" {
         return Ok(());
@@ -150,7 +156,18 @@ pub(super) fn origin(origin: &str) -> Result<(), String> {
     if rest.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Err(format!("{origin:?} has capitals, which browsers do not send: write it in small letters"));
     }
-    node(rest).map_err(|_| format!("{origin:?} is not an origin (it has no path and no / at its end): {WHAT_TO_WRITE}"))
+    if is_node(rest) {
+        return Ok(());
+    }
+    Err(format!("{origin:?} is not an origin (it has no path and no / at its end): {WHAT_TO_WRITE}"))
+}
+
+/// Refuses an address with login data in it.
+pub fn without_login(address: &str) -> Result<(), String> {
+    if address.contains('@') {
+        return Err("has an @ in it: login data belongs into username and password_file".to_owned());
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -159,6 +176,7 @@ mod tests {
 
     #[test]
     fn texts_are_told_apart() {
+        type Check = fn(&str) -> Result<(), String>;
         let long = "x".repeat(252);
         let cases: &[(&str, Check, &[&str], &[&str])] = &[
             ("text", text, &["a b"], &["", "a\nb", "\u{7f}"]),
@@ -166,18 +184,17 @@ mod tests {
             ("bucket_name", bucket_name, &["bucket_name", "a.b%c-1"], &["", ".a", "a b", "ä", &long]),
             ("collection_name", collection_name, &["_default", "users-1"], &["", "_x", "%x", "a.b", &long]),
             ("cassandra_name", cassandra_name, &["user_profiles"], &["", "a-b", "a;b", &long]),
-            ("node", node, &["a", "a:1", "[::1]:9042", "[::1]"], &["", "a:", "a:0", "a:x", "::1", "a b", "http://a"]),
             (
-                "url",
-                url,
-                &["http://a:5984", "https://a/b"],
-                &["", "a", "http://", "http://u:p@a", "http://a?b", "http://a:x"],
+                "node",
+                cassandra_node,
+                &["a", "a:1", "[::1]:9042", "[::1]"],
+                &["", "a:", "a:0", "a:x", "::1", "a b", "http://a"],
             ),
             ("mongodb_uri", mongodb_uri, &["mongodb://a,b/?x=y"], &["", "http://a", "mongodb://u:p@a"]),
             ("field_value", field_value, &["no-cache", "public, max-age=60"], &["", " a", "a ", "a\tb", "a\r\nb", "ä"]),
             (
                 "origin",
-                origin,
+                web_origin,
                 &["*", "https://a.example", "http://localhost:3000", "https://[::1]:8443"],
                 &[
                     "",
@@ -206,8 +223,7 @@ mod tests {
 
     #[test]
     fn login_data_is_not_repeated() {
-        for error in [url("http://u:geheim@a"), url("u:geheim@a"), mongodb_uri("mongodb://u:geheim@a")] {
-            assert!(!error.unwrap_err().contains("geheim"));
-        }
+        let error = mongodb_uri("mongodb://u:geheim@a").unwrap_err();
+        assert!(!error.contains("geheim"), "{error}");
     }
 }

@@ -4,6 +4,7 @@
 //! in words that do not repeat it.
 
 mod hosts;
+mod option_names;
 mod options;
 
 #[cfg(test)]
@@ -15,10 +16,11 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
+use super::setting::{Verification, bracketed, bucket_name};
 use options::Tls;
 
 /// A parsed connection string.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionString {
     /// How nodes are dialled.
     pub scheme: Scheme,
@@ -52,9 +54,10 @@ pub struct ConnectionString {
 }
 
 /// The scheme of a connection string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scheme {
     /// `couchbase://`
+    #[default]
     Couchbase,
     /// `couchbases://`: TLS everywhere.
     Couchbases,
@@ -105,15 +108,6 @@ pub struct Gateway {
     pub port: u16,
 }
 
-/// Whether certificates are verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verification {
-    /// They are.
-    On,
-    /// They are not: anybody who can redirect the connection can read it.
-    Off,
-}
-
 /// One host of a connection string.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seed {
@@ -148,32 +142,19 @@ impl ConnectionString {
         // First of all, so that nothing below can quote a part of a password.
         let (before, pairs) = Self::refuse_login(text)?;
         let (scheme, rest) = parse_scheme(before)?;
-        let options = options::parse(pairs)?;
-        let (scheme, verification) = with_tls(scheme, options.tls)?;
+        let mut parsed = Self::default();
+        let modes = options::parse(pairs, &mut parsed)?;
+        (parsed.scheme, parsed.verification) = with_tls(scheme, modes.tls)?;
         let (host_list, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let mut warnings = options.warnings;
-        let hosts = hosts::parse(host_list, scheme, &mut warnings)?;
-        let dns_srv = hosts::dns_srv(&hosts, scheme, options.dns_srv)?;
-        Ok(Self {
-            scheme,
-            dns_srv,
-            gateways: hosts.iter().map(|host| host.gateway.clone()).collect(),
-            seeds: hosts.into_iter().map(|host| host.seed).collect(),
-            bucket: parse_bucket(path)?,
-            username: options.username,
-            operation_timeout: options.operation_timeout,
-            n1ql_timeout: options.n1ql_timeout,
-            network: options.network,
-            ca_file: options.ca_file,
-            client_certificate_file: options.client_certificate_file,
-            client_key_file: options.client_key_file,
-            verification,
-            warnings,
-        })
+        let hosts = hosts::parse(host_list, parsed.scheme, &mut parsed.warnings)?;
+        parsed.dns_srv = hosts::dns_srv(&hosts, parsed.scheme, modes.dns_srv)?;
+        (parsed.seeds, parsed.gateways) = hosts.into_iter().map(|host| (host.seed, host.gateway)).unzip();
+        parsed.bucket = parse_bucket(path)?;
+        Ok(parsed)
     }
 
-    /// Refuses a string with a password in it, whatever else is wrong with it. Gives what stands before its options, and
-    /// the options.
+    /// Refuses a string with a password in it, whatever else is wrong with it. Returns what stands before its options,
+    /// and the options.
     ///
     /// # Errors
     /// The sentence that says where a password belongs.
@@ -188,20 +169,9 @@ impl ConnectionString {
     #[must_use]
     pub fn localhost() -> Self {
         Self {
-            scheme: Scheme::Couchbase,
             seeds: vec![Seed { host: "127.0.0.1".to_owned(), management_port: Scheme::Couchbase.management_port() }],
             gateways: vec![Gateway { host: "127.0.0.1".to_owned(), port: Scheme::Couchbase.gateway_port() }],
-            dns_srv: None,
-            bucket: None,
-            username: None,
-            operation_timeout: None,
-            n1ql_timeout: None,
-            network: None,
-            ca_file: None,
-            client_certificate_file: None,
-            client_key_file: None,
-            verification: Verification::On,
-            warnings: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -213,7 +183,7 @@ impl ConnectionString {
     }
 
     fn redacted_seed(&self, seed: &Seed) -> String {
-        let host = if seed.host.contains(':') { format!("[{}]", seed.host) } else { seed.host.clone() };
+        let host = bracketed(&seed.host);
         if seed.management_port == self.scheme.management_port() {
             return host;
         }
@@ -287,7 +257,7 @@ fn parse_bucket(path: &str) -> Result<Option<String>, InvalidConnectionString> {
     let bucket = decode(path).ok_or_else(|| {
         InvalidConnectionString("the name of the bucket is not UTF-8 after its %XX have been decoded".to_owned())
     })?;
-    super::checks::bucket_name(&bucket).map_err(InvalidConnectionString)?;
+    bucket_name(&bucket).map_err(InvalidConnectionString)?;
     Ok(Some(bucket))
 }
 

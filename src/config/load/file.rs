@@ -8,20 +8,21 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::error::{ConfigError, Origin};
-use super::names;
-use super::value::Raw;
+use super::names::Names;
+use crate::config::error::{ConfigError, Origin, unreadable};
+use crate::config::setting::Raw;
 
 /// One bracket that is left open makes an error of every line below it, and says nothing new after a few.
 const MOST_SYNTAX_ERRORS: usize = 5;
 
-/// Something that was written somewhere.
+/// Something that was written somewhere: in the file, a variable or a flag.
 #[derive(Debug)]
-pub(super) struct Given {
-    pub(super) section: String,
-    pub(super) key: String,
-    pub(super) raw: Raw,
-    pub(super) origin: Origin,
+pub struct Assignment {
+    /// Need not exist, nor does the key.
+    pub section: String,
+    pub key: String,
+    pub raw: Raw,
+    pub origin: Origin,
 }
 
 /// Finds and reads the settings file: the one that was asked for, or the first of those that are looked for.
@@ -29,31 +30,33 @@ pub(super) struct Given {
 ///
 /// # Errors
 /// A file that was asked for and is not there; a file that cannot be read.
-pub(super) fn read(config: Option<&Path>, search: &[PathBuf]) -> Result<Option<(PathBuf, String)>, ConfigError> {
+pub fn read(config: Option<&Path>, search: &[PathBuf]) -> Result<Option<(PathBuf, String)>, ConfigError> {
     let candidates = config.map_or_else(|| search.iter().map(PathBuf::as_path).collect(), |path| vec![path]);
     for path in candidates {
         match std::fs::read_to_string(path) {
             Ok(text) => return Ok(Some((path.to_owned(), text))),
             Err(error) if error.kind() == io::ErrorKind::NotFound && config.is_none() => {}
-            Err(error) => return Err(unreadable(path, &error)),
+            Err(error) => return Err(refused(path, &error)),
         }
     }
     Ok(None)
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
-    let remedy = match error.kind() {
-        io::ErrorKind::NotFound => "correct the path behind --config, or write one: userprofiles config --example",
-        io::ErrorKind::PermissionDenied => "give the user that runs this program the right to read it",
-        io::ErrorKind::InvalidData => "it must be UTF-8",
-        _ => "name a plain file",
+fn refused(path: &Path, error: &io::Error) -> ConfigError {
+    let message = match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "{} cannot be read ({error}): correct the path behind --config, or write one: userprofiles config --example",
+            path.display()
+        ),
+        io::ErrorKind::InvalidData => unreadable(path, error, "it must be UTF-8"),
+        _ => unreadable(path, error, "name a plain file"),
     };
-    ConfigError::new(path.display(), format!("the settings file cannot be read ({error}): {remedy}"))
+    ConfigError::new("settings file", message)
 }
 
 /// Reads the text of a settings file. What is wrong with its syntax goes to `errors`; what can be understood all the
 /// same is answered, so that everything is told at once.
-pub(super) fn parse(path: &Path, text: &str, errors: &mut Vec<ConfigError>) -> Vec<Given> {
+pub fn parse(path: &Path, text: &str, names: &Names, errors: &mut Vec<ConfigError>) -> Vec<Assignment> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let place = |offset: usize| Origin::File { path: path.to_owned(), line: line_of(text, offset) };
     let (table, syntax_errors) = DeTable::parse_recoverable(text);
@@ -72,40 +75,36 @@ pub(super) fn parse(path: &Path, text: &str, errors: &mut Vec<ConfigError>) -> V
         // What was recovered may be torn: only the mistakes in syntax are certain.
         return Vec::new();
     }
-    let mut given = Vec::new();
+    let mut assignments = Vec::new();
     for (section, value) in table.into_inner() {
         let offset = section.span().start;
         let section = section.into_inner().into_owned();
         match value.into_inner() {
             // Told once, where its name stands, and not for each setting in it; an empty one may be misspelt too.
-            DeValue::Table(_) if !is_section(&section) => {
-                errors.push(ConfigError::new(place(offset), names::unknown_section(&section)));
+            DeValue::Table(_) if !names.has_section(&section) => {
+                errors.push(ConfigError::new(place(offset), names.unknown_section(&section)));
             }
-            DeValue::Table(settings) => given.extend(settings.into_iter().map(|(key, value)| Given {
+            DeValue::Table(settings) => assignments.extend(settings.into_iter().map(|(key, value)| Assignment {
                 section: section.clone(),
                 origin: place(key.span().start),
                 key: key.into_inner().into_owned(),
                 raw: raw(value),
             })),
-            _ => errors.push(ConfigError::new(place(offset), not_a_section(&section))),
+            _ => errors.push(ConfigError::new(place(offset), not_a_section(names, &section))),
         }
     }
-    given.sort_by_key(|given| match given.origin {
+    assignments.sort_by_key(|assignment| match assignment.origin {
         Origin::File { line, .. } => line,
         _ => 0,
     });
-    given
+    assignments
 }
 
-fn is_section(name: &str) -> bool {
-    super::table::SECTIONS.iter().any(|known| known.name == name)
-}
-
-fn not_a_section(name: &str) -> String {
-    if is_section(name) {
+fn not_a_section(names: &Names, name: &str) -> String {
+    if names.has_section(name) {
         format!("{name} is a section: write [{name}] on a line of its own, and its settings below")
     } else {
-        names::unknown_section(name)
+        names.unknown_section(name)
     }
 }
 

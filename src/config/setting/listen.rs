@@ -1,10 +1,14 @@
-//! Addresses to listen on.
+//! Addresses to listen on, and the two settings that name some.
 //!
 //! Invariant: a `ListenAddress::Tcp` has a host and a port, so that the operating system can resolve it as it stands.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
+
+use super::host::is_host_name;
+use super::kind::Kind;
+use super::raw::{Raw, array, quoted};
 
 /// Where a listener listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,11 @@ const WHAT_TO_WRITE: &str = "write an address and a port (\"127.0.0.1:8000\", \"
                              \":8000\" for every IPv4 address, or \"unix:/path\"";
 
 impl ListenAddress {
+    /// The address on this machine only, with this port.
+    pub(in crate::config) fn local(port: u16) -> Self {
+        Self::Tcp(format!("127.0.0.1:{port}"))
+    }
+
     /// Reads an address. A port alone is on this machine only (`127.0.0.1`), `:8000` is on every IPv4 address.
     ///
     /// # Errors
@@ -81,7 +90,56 @@ fn unix(path: &str) -> Result<ListenAddress, String> {
 fn is_host(host: &str) -> bool {
     match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
-        None => super::checks::is_host_name(host),
+        None => is_host_name(host),
+    }
+}
+
+/// One or more addresses.
+pub enum Listeners {}
+
+impl Kind for Listeners {
+    type Value = Vec<ListenAddress>;
+
+    fn read(raw: &Raw) -> Result<Self::Value, String> {
+        let addresses = raw.entries()?.iter().map(|text| ListenAddress::parse(text)).collect::<Result<Vec<_>, _>>()?;
+        if addresses.is_empty() {
+            return Err("is empty: write at least one address, such as \"127.0.0.1:8000\"".to_owned());
+        }
+        let mut earlier = addresses.iter().enumerate().map(|(at, one)| (one, &addresses[..at]));
+        match earlier.find(|(one, earlier)| earlier.iter().any(|other| one.collides_with(other))) {
+            Some((address, _)) => Err(format!("names {address} twice")),
+            None => Ok(addresses),
+        }
+    }
+
+    fn to_toml(addresses: &Self::Value) -> Option<String> {
+        let quoted = |address: &ListenAddress| quoted(&address.to_string());
+        Some(match addresses.as_slice() {
+            [one] => quoted(one),
+            several => array(several.iter().map(quoted)),
+        })
+    }
+}
+
+/// One address, or `off`.
+pub enum ListenerOrOff {}
+
+impl Kind for ListenerOrOff {
+    type Value = Option<ListenAddress>;
+
+    fn read(raw: &Raw) -> Result<Self::Value, String> {
+        match raw {
+            Raw::Plain(text) | Raw::Text(text) if text == "off" => Ok(None),
+            Raw::List(_) => Err("is a list: write one address, or \"off\"".to_owned()),
+            Raw::Plain(text) | Raw::Text(text) | Raw::Integer(text) => {
+                ListenAddress::parse(text).map(Some).map_err(|error| error + ", or \"off\"")
+            }
+            _ => Err("is not an address: write \"127.0.0.1:8001\", or \"off\"".to_owned()),
+        }
+    }
+
+    fn to_toml(address: &Self::Value) -> Option<String> {
+        Some(quoted(&address.as_ref().map_or_else(|| "off".to_owned(), ToString::to_string)))
     }
 }
 

@@ -1,0 +1,84 @@
+//! `[couchdb]`, `[arangodb]` and `[elasticsearch]`: databases that are asked over HTTP, and what their sections share.
+
+use secrecy::SecretString;
+
+use super::login::LoginSettings;
+use super::tls::{TlsSettings, VerifiedTls};
+use crate::config::setting::{API_KEY, ApiKeyFile, Findings, List, SecretReader, Text, Url, section};
+
+section! {
+    /// How to reach a database that is asked over HTTP.
+    pub struct RestSettings {
+        /// The nodes, each with its port, as in ["https://host1:6984", "https://host2:6984"]: the next is asked when one
+        /// fails.
+        pub urls: List<Url>,
+        /// Who we are to the database.
+        pub login: LoginSettings,
+        /// Whom we trust, and who vouches for us.
+        pub tls: VerifiedTls,
+    }
+}
+
+section! {
+    /// For [bucket] database = "couchdb".
+    pub struct CouchdbSettings in "couchdb" {
+        /// The database: named as the program.
+        pub database: Text = "userprofiles".to_owned(),
+        /// How to reach it.
+        pub rest: RestSettings = RestSettings::local(5984),
+    }
+}
+
+section! {
+    /// For [bucket] database = "arangodb". The nodes to name are its coordinators.
+    pub struct ArangodbSettings in "arangodb" {
+        /// The database: the one that every server has.
+        pub database: Text = "_system".to_owned(),
+        /// The collection: named as the program.
+        pub collection: Text = "userprofiles".to_owned(),
+        /// How to reach it.
+        pub rest: RestSettings = RestSettings::local(8529),
+    }
+}
+
+section! {
+    /// For [bucket] database = "elasticsearch": Elasticsearch or OpenSearch.
+    pub struct ElasticsearchSettings in "elasticsearch" {
+        /// The index (or its alias): named as the program.
+        pub index: Text = "userprofiles".to_owned(),
+        /// How to reach it.
+        pub rest: RestSettings = RestSettings::local(9200),
+        /// A file that holds an API key, in place of user name and password; the environment
+        /// (USERPROFILES_ELASTICSEARCH_API_KEY) serves as well.
+        pub api_key_source as "api_key_file": ApiKeyFile; example "/run/secrets/elasticsearch-api-key",
+    }
+    derived {
+        /// From where `api_key_source` says. `None` too where Elasticsearch is not the database.
+        pub api_key: Option<SecretString>,
+    }
+}
+
+impl RestSettings {
+    fn local(port: u16) -> Self {
+        Self { urls: vec![Url::local(port)], login: LoginSettings::default(), tls: TlsSettings::default() }
+    }
+
+    pub(super) fn login_and_tls(&mut self) -> (&mut LoginSettings, &TlsSettings) {
+        (&mut self.login, &self.tls)
+    }
+
+    pub(super) fn check(&self, section: &str, findings: &mut Findings) {
+        let remedy = format!("write https:// in [{section}] urls");
+        let plain = || self.urls.iter().filter(|url| !url.scheme.is_tls());
+        self.login.check_exposure(section, plain().map(|url| url.host.as_str()), &remedy, findings);
+        if plain().count() == self.urls.len() {
+            self.tls.check_unused(section, &remedy, findings);
+        }
+    }
+}
+
+impl ElasticsearchSettings {
+    pub(super) fn read_api_key(&mut self, reader: &mut SecretReader<'_>) {
+        reader.read(Self::NAME, API_KEY, &mut self.api_key_source, &mut self.api_key);
+    }
+}

@@ -1,0 +1,40 @@
+//! Hosts: names and addresses of machines.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// True for a name or an IPv4 address.
+pub fn is_host_name(host: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    (1..=253).contains(&host.len()) && host.bytes().all(is_allowed)
+}
+
+/// True for a host (IPv6 in brackets) with or without a port.
+pub fn is_node(text: &str) -> bool {
+    let (is_host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let Some((address, port)) = rest.split_once(']') else { return false };
+        (address.parse::<Ipv6Addr>().is_ok(), port)
+    } else {
+        let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
+        (is_host_name(host), port)
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with('+');
+    is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+}
+
+/// True if what is sent to this host stays on this machine.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        // RFC 6761 §6.3: both are always this machine.
+        Err(_) => {
+            let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+            host == "localhost" || host.ends_with(".localhost")
+        }
+    }
+}
+
+/// Returns a host as it stands in front of a port: IPv6 in brackets.
+pub fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
+}
