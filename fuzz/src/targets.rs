@@ -9,9 +9,9 @@ use userprofiles::api::path::{self, Route};
 use userprofiles::clock;
 use userprofiles::http::Limits;
 use userprofiles::http::connection::{Connection, Expiry, Step};
-use userprofiles::http::framing::Persistence;
-use userprofiles::http::head::{self, Head, Parsed};
 use userprofiles::http::limits::{LINGER_TIMEOUT, MAX_HEAD_BYTES};
+use userprofiles::http::message::framing::Persistence;
+use userprofiles::http::message::head::{self, Head, Parsed};
 use userprofiles::{DocumentId, Username};
 
 const READS: [&str; 2] = ["x-test", "if-none-match"];

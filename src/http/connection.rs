@@ -6,10 +6,10 @@
 
 use std::time::Instant;
 
-use super::framing::Persistence;
-use super::head::{self, Head, Parsed};
 use super::limits::{LINGER_TIMEOUT, Limits, MAX_BATCH_BYTES, MAX_HEAD_BYTES, MAX_LINGER_BYTES};
-use super::refusal::Refusal;
+use super::message::framing::Persistence;
+use super::message::head::{self, Head, Parsed};
+use super::message::refusal::Refusal;
 use crate::clock::Deadline;
 
 /// One connection.

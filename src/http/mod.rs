@@ -9,34 +9,18 @@
 //! Invariant: a thread works only while there is something to read or to write. Connections that are idle or half sent
 //! wait in the poller and cost a buffer; every wait has a deadline. Nothing here knows of users.
 
-mod answer;
 pub mod connection;
 mod context;
-mod drain;
-mod file_limit;
-pub mod framing;
-mod grammar;
-pub mod head;
-mod lane;
 pub mod limits;
-mod lookout;
-mod poll;
-pub mod refusal;
-mod request_id;
-mod responder;
+pub mod message;
+mod net;
 mod server;
-mod socket;
-mod stay;
-mod table;
-mod watcher;
-mod worker;
 
 pub use context::RequestContext;
-pub use file_limit::clamp_connections;
-pub use grammar::{has_valid_triplets, path_of};
 pub use limits::Limits;
+pub use message::grammar::{has_valid_triplets, path_of};
+pub use net::{Listener, bind, clamp_connections};
 pub use server::{Server, Workforce};
-pub use socket::{Listener, bind};
 
 /// What a listener serves.
 pub struct Service {

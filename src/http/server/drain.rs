@@ -7,16 +7,15 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::answer::{DateCache, Framing, encode};
-use super::connection::Connection;
-use super::context::NO_ROUTE;
-use super::framing::Persistence;
-use super::grammar::path_of;
-use super::head::Version;
-use super::poll::Watched;
-use super::refusal::Refusal;
-use super::socket::Stream;
 use crate::clock::{self, Deadline};
+use crate::http::connection::Connection;
+use crate::http::context::NO_ROUTE;
+use crate::http::message::encode::{DateCache, Framing, encode};
+use crate::http::message::framing::{Persistence, Version};
+use crate::http::message::grammar::path_of;
+use crate::http::message::refusal::Refusal;
+use crate::http::net::poll::Watched;
+use crate::http::net::stream::Stream;
 use crate::observe::{Answered, Observation, Observer};
 
 /// For how long a kept connection may still send the request that its client was about to send when TERM came.

@@ -3,8 +3,16 @@
 //! Invariant: pure. Where two readers could disagree on where a request ends, it is refused.
 
 use super::grammar::{is_host_and_port, list_members, trim_ows};
-use super::head::Version;
 use super::refusal::Refusal;
+
+/// The versions that we speak. A higher minor version is answered as 1.1 (RFC 9110 §2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// `HTTP/1.0`
+    Http10,
+    /// `HTTP/1.1` and above.
+    Http11,
+}
 
 /// What is to become of the connection after the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,21 +1,20 @@
-//! The sockets that the listener accepts on and talks over: TCP and unix ones, as one type each.
+//! The sockets on which connections are accepted: bound once, at the start.
 //!
-//! Invariant: everything here is non-blocking; nothing here knows what the bytes mean.
+//! Invariant: a bound listener is non-blocking, and so is every stream that it accepts.
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use rustix::event::{self, PollFd, PollFlags, Timespec};
 use rustix::fs::Mode;
 use rustix::process::umask;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::stream::Stream;
 use crate::config::ListenAddress;
 
 /// How many connections the operating system keeps ready for `accept`.
@@ -39,15 +38,6 @@ impl Drop for SocketFile {
         // Nothing is lost if it is gone already, or cannot be removed: the next start removes a dead socket.
         let _ = fs::remove_file(&self.0);
     }
-}
-
-/// One accepted connection.
-#[derive(Debug)]
-pub enum Stream {
-    /// TCP.
-    Tcp(TcpStream),
-    /// Unix.
-    Unix(UnixStream),
 }
 
 /// Binds one listen address, which may be several sockets: a name can have several addresses.
@@ -157,86 +147,11 @@ impl Listener {
     }
 }
 
-impl Stream {
-    /// Ends our side: the client sees the end of the answers.
-    ///
-    /// # Errors
-    /// If the peer is gone already.
-    pub fn shut_down_write(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
-        }
-    }
-}
-
-impl Stream {
-    /// Waits until there is something to read (the end, too), for `limit` at the most, and no longer than until `other`
-    /// is readable. True if there is something to read here, and nothing there.
-    #[must_use]
-    pub fn wait_readable(&self, other: &impl AsFd, limit: Duration) -> bool {
-        let limit = Timespec { tv_sec: 0, tv_nsec: i64::from(limit.subsec_nanos()) };
-        let mut both = [PollFd::new(self, PollFlags::IN), PollFd::new(other, PollFlags::IN)];
-        // A wait that fails (it can be interrupted) is a wait that was short.
-        let is_told = event::poll(&mut both, Some(&limit)).is_ok();
-        is_told && !both[0].revents().is_empty() && both[1].revents().is_empty()
-    }
-}
-
-impl Read for &Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(stream) => (&mut &*stream).read(buffer),
-            Stream::Unix(stream) => (&mut &*stream).read(buffer),
-        }
-    }
-}
-
-impl Write for &Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Tcp(stream) => (&mut &*stream).write(bytes),
-            Stream::Unix(stream) => (&mut &*stream).write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl AsFd for Stream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-        }
-    }
-}
-
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(listener) => listener.as_fd(),
             Self::Unix(listener, _) => listener.as_fd(),
-        }
-    }
-}
-
-/// What a share of connections is counted by: an IPv4 address, or the /64 that an IPv6 host has to itself. `None`: peers
-/// that are not counted, because a proxy sits there (loopback, unix sockets).
-#[must_use]
-pub fn share_key(peer: Option<SocketAddr>) -> Option<IpAddr> {
-    let address = peer?.ip().to_canonical();
-    if address.is_loopback() {
-        return None;
-    }
-    match address {
-        IpAddr::V4(_) => Some(address),
-        IpAddr::V6(v6) => {
-            let mut segments = v6.segments();
-            segments[4..].fill(0);
-            Some(IpAddr::V6(segments.into()))
         }
     }
 }

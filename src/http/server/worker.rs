@@ -14,19 +14,19 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::LaneChoice;
-use super::connection::{Buffers, Step};
+use super::admission::Entry;
 use super::drain::{self, InFlight};
-use super::head::Head;
-use super::lane::Entry;
-use super::limits::{MAX_BATCH_BYTES, MAX_HEAD_BYTES, MAX_REQUESTS_PER_TURN};
-use super::poll::{Interest, Ready};
-use super::refusal::Refusal;
 use super::responder::Responder;
-use super::server::{Job, LaneRequest, Shared};
 use super::stay::{HasAsked, MOMENT};
-use super::table::Wire;
+use super::{Job, LaneRequest, Shared};
 use crate::clock;
+use crate::http::LaneChoice;
+use crate::http::connection::{Buffers, Step};
+use crate::http::limits::{MAX_BATCH_BYTES, MAX_HEAD_BYTES, MAX_REQUESTS_PER_TURN};
+use crate::http::message::head::Head;
+use crate::http::message::refusal::Refusal;
+use crate::http::net::poll::{Interest, Ready};
+use crate::http::net::table::Wire;
 use crate::observe::Observation;
 
 /// How often a worker looks in vain before it goes to sleep.

@@ -23,11 +23,11 @@ pub enum Refusal {
     Version,
     /// A major version other than 1 (RFC 9110 §15.6.6).
     VersionNotSupported,
-    /// The request line is longer than [`super::limits::MAX_REQUEST_LINE_BYTES`].
+    /// The request line is longer than `MAX_REQUEST_LINE_BYTES`.
     RequestLineTooLong,
-    /// The head is larger than [`super::limits::MAX_HEAD_BYTES`].
+    /// The head is larger than `MAX_HEAD_BYTES`.
     HeadTooLarge,
-    /// More than [`super::limits::MAX_FIELDS`] field lines.
+    /// More than `MAX_FIELDS` field lines.
     TooManyFields,
     /// A field line that is not `name: value` (RFC 9112 §5), or an obsolete line fold (§5.2).
     Field,

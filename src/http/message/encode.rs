@@ -8,8 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rouille::Response;
 
-use super::framing::Persistence;
-use super::head::Version;
+use super::framing::{Persistence, Version};
 
 /// What an answer's bytes depend on beside the response itself.
 pub struct Framing<'a> {

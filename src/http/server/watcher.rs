@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::connection::Connection;
 use super::drain;
-use super::limits::LINGER_TIMEOUT;
-use super::poll::{Interest, Ready, Watched};
-use super::server::{Job, Shared};
-use super::socket::{Listener, Stream};
-use super::table::{NoSeat, Wire};
+use super::{Job, Shared};
 use crate::clock;
+use crate::http::connection::Connection;
+use crate::http::limits::LINGER_TIMEOUT;
+use crate::http::net::Listener;
+use crate::http::net::poll::{Interest, Ready, Watched};
+use crate::http::net::stream::Stream;
+use crate::http::net::table::{NoSeat, Wire};
 use crate::observe::Observation;
 
 /// How many connections are accepted before deadlines and other listeners get their turn.

@@ -3,6 +3,14 @@
 //! Invariant: once [`Server::start`] has returned, its addresses are bound and answered; once
 //! [`Server::finish_drain`] has returned, every request that had been sent completely was answered, or was told that there will be no answer.
 
+mod admission;
+mod drain;
+mod lookout;
+mod responder;
+mod stay;
+mod watcher;
+mod worker;
+
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -11,21 +19,21 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::Service;
-use super::connection::Expiry;
-use super::drain::{Drain, InFlight, LAST_WORDS};
-use super::head::Head;
-use super::lane::Lane;
-use super::limits::Limits;
-use super::lookout::Lookout;
-use super::poll::Poller;
-use super::responder::REQUEST_ID_FIELD;
-use super::socket::Listener;
-use super::stay::Stay;
-use super::table::{Table, Wire};
-use super::watcher::Watcher;
-use super::worker::Worker;
+use self::admission::Lane;
+use self::drain::{Drain, InFlight, LAST_WORDS};
+use self::lookout::Lookout;
+use self::responder::REQUEST_ID_FIELD;
+use self::stay::Stay;
+use self::watcher::Watcher;
+use self::worker::Worker;
 use crate::clock::{self, Deadline};
+use crate::http::Service;
+use crate::http::connection::Expiry;
+use crate::http::limits::Limits;
+use crate::http::message::head::Head;
+use crate::http::net::Listener;
+use crate::http::net::poll::Poller;
+use crate::http::net::table::{Table, Wire};
 use crate::observe::{Observation, Observer};
 use crate::threads::spawn_vital;
 

@@ -8,10 +8,10 @@
 
 use std::borrow::Cow;
 
-use super::framing::{self, Fields, Persistence};
+use super::framing::{self, Fields, Persistence, Version};
 use super::grammar::{is_host_and_port, is_origin_form, is_tchar, is_vchar};
-use super::limits::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_REQUEST_LINE_BYTES};
 use super::refusal::Refusal;
+use crate::http::limits::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_REQUEST_LINE_BYTES};
 
 /// The head of a request, complete and within the rules.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,15 +27,6 @@ pub struct Head {
     /// What is to become of the connection. Of a head that was accepted it is [`Persistence::Close`] where a body follows,
     /// and only there.
     pub persistence: Persistence,
-}
-
-/// The versions that we speak. A higher minor version is answered as 1.1 (RFC 9110 §2.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
-    /// `HTTP/1.0`
-    Http10,
-    /// `HTTP/1.1` and above.
-    Http11,
 }
 
 /// What bytes are so far.

@@ -9,17 +9,17 @@ use std::time::Instant;
 
 use rouille::{Request, Response};
 
-use super::answer::{DateCache, Framing, encode};
-use super::context::RequestContext;
+use super::Shared;
 use super::drain::{InFlight, Waiting};
-use super::framing::Persistence;
-use super::grammar::path_of;
-use super::head::{self, Head, Version};
-use super::refusal::Refusal;
-use super::request_id::RequestIds;
-use super::server::Shared;
-use super::table::Wire;
 use crate::clock::{self, Deadline};
+use crate::http::context::RequestContext;
+use crate::http::message::encode::{DateCache, Framing, encode};
+use crate::http::message::framing::{Persistence, Version};
+use crate::http::message::grammar::path_of;
+use crate::http::message::head::{self, Head};
+use crate::http::message::refusal::Refusal;
+use crate::http::message::request_id::RequestIds;
+use crate::http::net::table::Wire;
 use crate::observe::{Answered, Observation};
 use crate::problem::{ALLOWED_METHODS, Problem, ProblemCode};
 

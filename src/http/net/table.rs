@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::connection::Connection;
 use super::poll::{Interest, Poller, Watched};
-use super::socket::{Stream, share_key};
+use super::stream::Stream;
+use crate::http::connection::Connection;
 
 /// One connection, with its socket and its seat. Fields are dropped in this order: the socket before the seat.
 #[derive(Debug)]
@@ -269,6 +269,23 @@ impl Drop for Seat {
 /// Nothing under these locks can panic half-way, so a poisoned one holds no half-made state.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a share of connections is counted by: an IPv4 address, or the /64 that an IPv6 host has to itself. `None`: peers
+/// that are not counted, because a proxy sits there (loopback, unix sockets).
+fn share_key(peer: Option<SocketAddr>) -> Option<IpAddr> {
+    let address = peer?.ip().to_canonical();
+    if address.is_loopback() {
+        return None;
+    }
+    match address {
+        IpAddr::V4(_) => Some(address),
+        IpAddr::V6(v6) => {
+            let mut segments = v6.segments();
+            segments[4..].fill(0);
+            Some(IpAddr::V6(segments.into()))
+        }
+    }
 }
 
 #[cfg(test)]
