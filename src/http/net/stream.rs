@@ -6,9 +6,6 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
-
-use rustix::event::{self, PollFd, PollFlags, Timespec};
 
 /// One accepted connection.
 #[derive(Debug)]
@@ -29,17 +26,6 @@ impl Stream {
             Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
             Self::Unix(stream) => stream.shutdown(Shutdown::Write),
         }
-    }
-
-    /// Waits until there is something to read (the end, too), for `limit` at the most, and no longer than until `other`
-    /// is readable. True if there is something to read here, and nothing there.
-    #[must_use]
-    pub fn wait_readable(&self, other: &impl AsFd, limit: Duration) -> bool {
-        let limit = Timespec { tv_sec: 0, tv_nsec: i64::from(limit.subsec_nanos()) };
-        let mut both = [PollFd::new(self, PollFlags::IN), PollFd::new(other, PollFlags::IN)];
-        // A wait that fails (it can be interrupted) is a wait that was short.
-        let is_told = event::poll(&mut both, Some(&limit)).is_ok();
-        is_told && !both[0].revents().is_empty() && both[1].revents().is_empty()
     }
 }
 

@@ -7,7 +7,6 @@ mod admission;
 mod drain;
 mod lookout;
 mod responder;
-mod stay;
 mod watcher;
 mod worker;
 
@@ -23,7 +22,6 @@ use self::admission::Lane;
 use self::drain::{Drain, InFlight, LAST_WORDS};
 use self::lookout::Lookout;
 use self::responder::REQUEST_ID_FIELD;
-use self::stay::Stay;
 use self::watcher::Watcher;
 use self::worker::Worker;
 use crate::clock::{self, Deadline};
@@ -55,7 +53,6 @@ pub struct Shared {
     pub lookout: Lookout,
     pub table: Arc<Table>,
     pub lane: Lane<LaneRequest>,
-    pub stay: Stay,
     /// Holds each connection once at the most, so it needs no bound of its own.
     jobs: (Sender<Job>, Receiver<Job>),
     drain: OnceLock<Drain>,
@@ -192,7 +189,6 @@ impl Server {
             lookout: Lookout::new(LOOKING_PER_PROCESSOR * processors),
             table,
             lane: Lane::new(workforce.may_wait, limits.queue_timeout),
-            stay: Stay::default(),
             jobs: unbounded(),
             drain: OnceLock::new(),
             watcher_is_done: (Mutex::new(false), Condvar::new()),

@@ -2,7 +2,7 @@
 //!
 //! Each waits at the poller for a connection that became ready, or for a job, and does it to the end itself.
 //!
-//! Invariant: a worker never waits for one client (but for the moment that [`super::stay`] allows one of them). It reads
+//! Invariant: a worker never waits for one client. It reads
 //! what is there, answers what is complete, writes what the socket takes, and gives the connection back; only a handler
 //! may wait, and only within its lane, and then others look ([`super::lookout`]).
 
@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 use super::admission::Entry;
 use super::drain::{self, InFlight};
 use super::responder::Responder;
-use super::stay::{HasAsked, MOMENT};
 use super::{Job, LaneRequest, Shared};
 use crate::clock;
 use crate::http::LaneChoice;
@@ -178,9 +177,6 @@ impl Worker {
         loop {
             let ControlFlow::Break(turn) = self.turn(&mut wire, &mut budget);
             match turn {
-                Turn::Wait(Interest::Read) if self.asks_again_at_once(&wire) => {
-                    budget = Budget::since(clock::now());
-                }
                 Turn::Wait(interest) => return self.give_back(wire, interest),
                 Turn::Again => return self.shared.send(Job::Ready { wire, since: clock::now() }),
                 Turn::Over => return wire.connection.return_buffers(&mut self.buffers),
@@ -302,18 +298,6 @@ impl Worker {
             }
         }
         ControlFlow::Continue(())
-    }
-
-    /// Waits a moment for the next request, if nobody else does so and there is nothing else to do.
-    fn asks_again_at_once(&mut self, wire: &Wire) -> bool {
-        let shared = &self.shared;
-        let may_stay = wire.connection.waits_for_request() && !shared.has_jobs() && shared.drain_end().is_none();
-        let Some(waiting) = may_stay.then(|| shared.stay.begin()).flatten() else { return false };
-        // What was answered is not to wait for its line in the log.
-        self.responder.report();
-        let has_asked = wire.socket.socket().wait_readable(shared.poller.as_ref(), MOMENT);
-        waiting.end(if has_asked { HasAsked::Yes } else { HasAsked::No });
-        has_asked
     }
 
     fn give_back(&mut self, mut wire: Box<Wire>, interest: Interest) {

@@ -1,7 +1,7 @@
 //! The poller over Linux's `epoll`, one-shot (`epoll(7)`, `EPOLLONESHOT`).
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -94,13 +94,6 @@ impl Poller {
     pub fn notify(&self) {
         // It can only fail if 2^64 - 2 notifications were not read yet.
         let _ = rustix::io::write(&self.notification, &1_u64.to_ne_bytes());
-    }
-}
-
-impl AsFd for Poller {
-    /// Readable while something is ready.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.epoll.as_fd()
     }
 }
 

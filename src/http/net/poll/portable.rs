@@ -4,7 +4,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -75,13 +75,6 @@ impl Poller {
     pub fn notify(&self) {
         // It can only fail if the system has no memory for it.
         let _ = self.polling.notify();
-    }
-}
-
-impl AsFd for Poller {
-    /// Readable while something is ready.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.polling.as_fd()
     }
 }
 
