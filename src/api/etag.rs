@@ -1,4 +1,4 @@
-//! Entity tags: made from the answered bytes, so that every database gives the same.
+//! Entity tags: made from the body of the answer, so that every database gives the same.
 //!
 //! Invariant: pure. Equal bytes have equal tags; different ones have different tags, short of a collision in 128 bits
 //! of SHA-256.
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::hex;
 
-/// The strong entity tag of a body, with its quotes (RFC 9110 §8.8.3).
+/// Returns the strong entity tag of a body, with its quotes (RFC 9110 §8.8.3).
 #[must_use]
 pub fn of(body: &[u8]) -> String {
     let digest = Sha256::digest(body);
@@ -18,7 +18,7 @@ pub fn of(body: &[u8]) -> String {
     tag
 }
 
-/// True if an `If-None-Match` names the tag: by the weak comparison, in a list, or by `*` (RFC 9110 §13.1.2).
+/// Returns true if an `If-None-Match` matches the tag: by the weak comparison, in a list, or by `*` (RFC 9110 §13.1.2).
 #[must_use]
 pub fn matches(if_none_match: &str, tag: &str) -> bool {
     let mut rest = if_none_match.trim();

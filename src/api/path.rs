@@ -1,6 +1,6 @@
 //! Paths: split first, then decoded, each segment once.
 //!
-//! Invariant: pure. Routing sees the raw path only, so that no encoded slash can change what is meant.
+//! Invariant: pure. Routing reads the raw path only, so that no encoded slash can change the route.
 
 use percent_encoding::percent_decode_str;
 
@@ -20,7 +20,7 @@ pub enum Route<'a> {
 }
 
 impl Route<'_> {
-    /// The template, for logs and metrics.
+    /// Returns the template, for logs and metrics.
     #[must_use]
     pub const fn template(self) -> &'static str {
         match self {
@@ -47,13 +47,13 @@ pub fn route(raw_url: &str) -> Route<'_> {
     }
 }
 
-/// True if each `%` in the path is followed by two hexadecimal digits. What the query holds is nobody's business here.
+/// Returns true if two hexadecimal digits follow each `%` in the path. Queries are not read here.
 #[must_use]
 pub fn has_valid_triplets(raw_url: &str) -> bool {
     http::has_valid_triplets(http::path_of(raw_url).as_bytes())
 }
 
-/// The bytes that a segment stands for. `+` is a plus sign: it means a space in forms only.
+/// Returns the bytes that a segment stands for. `+` is a plus sign: it means a space in forms only.
 #[must_use]
 pub fn decode(segment: &str) -> Vec<u8> {
     percent_decode_str(segment).collect()

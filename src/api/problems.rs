@@ -1,11 +1,11 @@
-//! From what a bucket failed with to what the client is told: one exhaustive match.
+//! From the error of a bucket to the problem that is sent to the client: one exhaustive match.
 //!
-//! Invariant: pure, and nothing of the error's own words gets out.
+//! Invariant: pure, and nothing of the error's own text gets out.
 
 use crate::bucket::BucketError;
 use crate::problem::{Problem, ProblemCode};
 
-/// The problem that a client is told of.
+/// Returns the problem that is sent to the client.
 #[must_use]
 pub fn of(error: &BucketError) -> Problem {
     match error {

@@ -1,6 +1,6 @@
 //! The bounds of every connection: how large, how many, how long.
 //!
-//! Invariant: whatever the listener waits for or stores is bounded by something in this file.
+//! Invariant: everything that the listener waits for or stores is bounded by a value in this file.
 
 use std::time::Duration;
 
@@ -15,37 +15,37 @@ pub const MAX_REQUEST_LINE_BYTES: usize = 8 * 1024;
 /// The most field lines in a head. More: 431.
 pub const MAX_FIELDS: usize = 100;
 
-/// How much of what a client still sends is read and thrown away after an answer that ends its connection, so that it
+/// How much a client may still send after an answer that ends its connection. It is read and discarded, so that the client
 /// sees the answer and not a reset (RFC 9112 §9.6).
 pub const MAX_LINGER_BYTES: usize = 256 * 1024;
 
-/// How long that may take.
+/// How long it may take for that.
 pub const LINGER_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How many requests of one connection a worker answers before others get their turn.
+/// How many requests of one connection a worker answers before it serves others.
 pub const MAX_REQUESTS_PER_TURN: usize = 32;
 
-/// How many bytes of answers may wait for one `write`. Past that they go out before the next request is looked at.
+/// How many bytes of answers may wait for one `write`. Beyond that they are sent before the next request is read.
 pub const MAX_BATCH_BYTES: usize = 64 * 1024;
 
 /// The settings among the bounds (`[http]`).
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// From `accept` to the first byte. Over: closed without a word.
+    /// From `accept` to the first byte. Over: closed without an answer.
     pub first_byte_timeout: Duration,
     /// From the first byte of a head to its last. Over: 408.
     pub head_timeout: Duration,
-    /// From an answer to the next request. Over: closed without a word.
+    /// From an answer to the next request. Over: closed without an answer.
     pub idle_timeout: Duration,
     /// From the moment when an answer is ready to its last byte. Over: cut off.
     pub write_timeout: Duration,
-    /// From a complete head to a worker, and to the place in the lane that it needs. Over: 503.
+    /// From a complete head to a worker, and to the admission of a blocking request. Over: 503.
     pub queue_timeout: Duration,
     /// From TERM to the end.
     pub drain_timeout: Duration,
-    /// Connections at once.
+    /// Open connections.
     pub max_connections: usize,
-    /// Connections of one address at once.
+    /// Open connections of one address.
     pub max_connections_per_address: usize,
 }
 

@@ -1,4 +1,4 @@
-//! From a `rouille::Response` to bytes.
+//! Encodes a `rouille::Response`.
 //!
 //! Invariant: an answer is framed by `Content-Length` or by having no body at all, never by the end of the connection;
 //! no field value can break a line.
@@ -10,13 +10,13 @@ use rouille::Response;
 
 use super::framing::{Persistence, Version};
 
-/// What an answer's bytes depend on beside the response itself.
-pub struct Framing<'a> {
+/// What the bytes of an answer depend on beside the response itself.
+pub struct AnswerFrame<'a> {
     /// The method of the request; empty where it could not be read.
     pub method: &'a str,
     /// The version of the request.
     pub version: Version,
-    /// What becomes of the connection.
+    /// What follows the answer.
     pub persistence: Persistence,
     /// The value of `Date`.
     pub date: &'a str,
@@ -24,24 +24,24 @@ pub struct Framing<'a> {
     pub request_id: &'a str,
 }
 
-/// Appends the answer to `output` and says how many bytes of body it announced.
+/// Appends the answer to `output` and returns the length of the body that it announces.
 ///
-/// The body is read to its end first: all of ours are in memory already.
+/// The body is read to its end first; all of ours are in memory already.
 ///
 /// # Errors
-/// What reading the body failed with; `output` is then as it was.
-pub fn encode(response: Response, framing: &Framing, output: &mut Vec<u8>) -> std::io::Result<usize> {
+/// What reading the body failed with; `output` is unchanged then.
+pub fn encode(response: Response, frame: &AnswerFrame, output: &mut Vec<u8>) -> std::io::Result<usize> {
     let Response { status_code, headers, data, .. } = response;
     let (mut reader, size) = data.into_reader_and_size();
     let mut body = Vec::with_capacity(size.unwrap_or(0));
     reader.read_to_end(&mut body)?;
 
     output.extend_from_slice(b"HTTP/1.1 ");
-    push_number(output, usize::from(status_code));
+    push_number(output, status_code);
     output.push(b' ');
     output.extend_from_slice(reason_phrase(status_code).as_bytes());
-    push_field(output, "Date", framing.date);
-    push_field(output, "X-Request-Id", framing.request_id);
+    push_field(output, "Date", frame.date);
+    push_field(output, "X-Request-Id", frame.request_id);
     for (name, value) in headers.iter().filter(|(name, _)| !is_ours(name)) {
         push_field(output, name, value);
     }
@@ -50,52 +50,41 @@ pub fn encode(response: Response, framing: &Framing, output: &mut Vec<u8>) -> st
         output.extend_from_slice(b"\r\nContent-Length: ");
         push_number(output, body.len());
     }
-    match (framing.persistence, framing.version) {
+    match (frame.persistence, frame.version) {
         (Persistence::KeepAlive, Version::Http11) => {}
         (Persistence::KeepAlive, Version::Http10) => push_field(output, "Connection", "keep-alive"),
         (Persistence::LastRequest | Persistence::Close, _) => push_field(output, "Connection", "close"),
     }
     output.extend_from_slice(b"\r\n\r\n");
-    if has_body && framing.method != "HEAD" {
+    if has_body && frame.method != "HEAD" {
         output.extend_from_slice(&body);
     }
     Ok(if has_body { body.len() } else { 0 })
 }
 
-/// Fields that belong to the connection; rouille ignores them too, wherever a handler sets them.
+/// Returns true for fields that belong to the connection. rouille too ignores them if a handler sets them.
 fn is_ours(name: &str) -> bool {
     ["Connection", "Content-Length", "Date", "Trailer", "Transfer-Encoding", "Upgrade", "X-Request-Id"]
         .iter()
         .any(|ours| ours.eq_ignore_ascii_case(name))
 }
 
-/// A line break before each field and two at the end: so there is one place that ends a line.
+/// Appends a field on a line of its own.
 fn push_field(output: &mut Vec<u8>, name: &str, value: &str) {
     output.extend_from_slice(b"\r\n");
     output.extend_from_slice(name.as_bytes());
     output.extend_from_slice(b": ");
-    // SECURITY: a value that came from outside (a path in `Location`, say) must not begin a line of its own.
+    // SECURITY: a value from outside (a path in `Location`, say) must not begin another line.
     let start = output.len();
     output.extend_from_slice(value.as_bytes());
     output[start..].iter_mut().filter(|byte| byte.is_ascii_control()).for_each(|byte| *byte = b' ');
 }
 
-fn push_number(output: &mut Vec<u8>, number: usize) {
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    let mut rest = number;
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    output.extend_from_slice(&digits[at..]);
+fn push_number(output: &mut Vec<u8>, number: impl itoa::Integer) {
+    output.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// The reason phrases of RFC 9110 §15 for what this program answers.
+/// Returns the reason phrase (RFC 9110 §15) of a status that this program answers with.
 fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -119,7 +108,7 @@ fn reason_phrase(status: u16) -> &'static str {
     }
 }
 
-/// The value of `Date`, formatted once a second (RFC 9110 §5.6.7).
+/// The value of `Date`, an IMF-fixdate (RFC 9110 §5.6.7), formatted once a second.
 #[derive(Debug, Default)]
 pub struct DateCache {
     second: u64,
@@ -127,20 +116,15 @@ pub struct DateCache {
 }
 
 impl DateCache {
-    /// The date at `now`.
+    /// Returns the date at `now`.
     pub fn at(&mut self, now: SystemTime) -> &str {
         let second = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
         if self.text.is_empty() || self.second != second {
             self.second = second;
-            self.text = http_date(second);
+            self.text = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(second));
         }
         &self.text
     }
-}
-
-/// IMF-fixdate: `Sun, 06 Nov 1994 08:49:37 GMT`.
-fn http_date(unix_second: u64) -> String {
-    httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(unix_second))
 }
 
 #[cfg(test)]
@@ -148,9 +132,10 @@ mod tests {
     use super::*;
 
     fn encoded(response: Response, method: &str, version: Version, persistence: Persistence) -> String {
-        let framing = Framing { method, version, persistence, date: "Sun, 06 Nov 1994 08:49:37 GMT", request_id: "id" };
+        let frame =
+            AnswerFrame { method, version, persistence, date: "Sun, 06 Nov 1994 08:49:37 GMT", request_id: "id" };
         let mut output = Vec::new();
-        encode(response, &framing, &mut output).unwrap();
+        encode(response, &frame, &mut output).unwrap();
         String::from_utf8(output).unwrap()
     }
 

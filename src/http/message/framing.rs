@@ -1,4 +1,4 @@
-//! What the fields of a request mean for its connection: whose host, whether a body follows, what comes after it.
+//! What the fields of a request mean for its connection: its host, whether a body follows, what follows the answer.
 //!
 //! Invariant: pure. Where two readers could disagree on where a request ends, it is refused.
 
@@ -14,28 +14,28 @@ pub enum Version {
     Http11,
 }
 
-/// What is to become of the connection after the answer.
+/// What follows the answer on its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Persistence {
     /// Another request may follow (RFC 9112 §9.3).
     KeepAlive,
-    /// None will, as the client has said itself: it sends nothing more (RFC 9112 §9.6).
+    /// None will: the client announced that it sends nothing more (RFC 9112 §9.6).
     LastRequest,
-    /// None will, though the client may still be sending. That is waited out, because bytes that nobody reads make the
-    /// operating system answer with a reset, which can destroy an answer on its way (RFC 9112 §9.6).
+    /// None will, though the client may still be sending. That is read and discarded, because the operating system
+    /// answers unread bytes with a reset, which can destroy an answer on its way (RFC 9112 §9.6).
     Close,
 }
 
-/// Whether bytes follow the head that belong to its request. They are never read as anything: this API takes no bodies.
+/// Whether a body follows the head. It is never read: no request of this API has one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Body {
+enum MessageBody {
     /// The next byte begins the next request.
     None,
-    /// What follows is of no known meaning, and the connection ends with the answer.
+    /// The bytes that follow are discarded, and the connection ends with the answer.
     Present,
 }
 
-/// What the field lines of one request say.
+/// The field lines of one request, read.
 pub(super) struct Fields {
     pub read: Vec<(String, String)>,
     pub persistence: Persistence,
@@ -75,7 +75,7 @@ impl Fields {
         }
         let body = body(content_length, transfer_coding, version)?;
         let persistence = match version {
-            _ if body == Body::Present => Persistence::Close,
+            _ if body == MessageBody::Present => Persistence::Close,
             _ if wants_close => Persistence::LastRequest,
             Version::Http11 => Persistence::KeepAlive,
             Version::Http10 if wants_keep_alive => Persistence::KeepAlive,
@@ -85,7 +85,7 @@ impl Fields {
     }
 }
 
-/// Those fields that `reads` names, of a head that is refused for what others say.
+/// Returns the fields that `reads` names, of a head that is refused because of others.
 pub(super) fn only_read(lines: &[httparse::Header], reads: &[&str]) -> Vec<(String, String)> {
     let mut read = Vec::new();
     for line in lines {
@@ -114,7 +114,7 @@ fn add_if_read(read: &mut Vec<(String, String)>, line: &httparse::Header, reads:
     }
 }
 
-/// `1*DIGIT` of at most 64 bits. RFC 9112 §6.3 would also have a list of equal numbers; nobody sends one.
+/// `1*DIGIT` of at most 64 bits. RFC 9112 §6.3 also allows a list of equal numbers, which no client sends.
 fn parse_length(value: &[u8]) -> Result<u64, Refusal> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Refusal::ContentLength);
@@ -123,9 +123,9 @@ fn parse_length(value: &[u8]) -> Result<u64, Refusal> {
 }
 
 /// RFC 9112 §6.1 and §6.3.
-fn body(length: Option<u64>, transfer_coding: Option<&[u8]>, version: Version) -> Result<Body, Refusal> {
+fn body(length: Option<u64>, transfer_coding: Option<&[u8]>, version: Version) -> Result<MessageBody, Refusal> {
     let Some(codings) = transfer_coding else {
-        return Ok(if length.unwrap_or(0) > 0 { Body::Present } else { Body::None });
+        return Ok(if length.unwrap_or(0) > 0 { MessageBody::Present } else { MessageBody::None });
     };
     if length.is_some() || version == Version::Http10 {
         return Err(Refusal::TransferEncoding);
@@ -133,16 +133,16 @@ fn body(length: Option<u64>, transfer_coding: Option<&[u8]>, version: Version) -
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     let count = list_members(codings).count();
     let chunked = list_members(codings).filter(|coding| is_chunked(coding)).count();
-    // Unless chunked stands last, and once, nobody knows where the request ends (RFC 9112 §6.3).
+    // Unless chunked is the last coding, and applied once, the end of the request is unknown (RFC 9112 §6.3).
     match (count, chunked, list_members(codings).last().is_some_and(is_chunked)) {
-        (1, 1, _) => Ok(Body::Present),
+        (1, 1, _) => Ok(MessageBody::Present),
         (_, 1, true) => Err(Refusal::UnknownTransferCoding),
         _ => Err(Refusal::TransferEncoding),
     }
 }
 
-/// `100-continue` may be waited for by a client that has a body to send; it gets the final answer at once, as RFC 9110
-/// §10.1.1 allows.
+/// A client that has a body to send may wait for `100-continue`; it gets the final answer at once, as RFC 9110 §10.1.1
+/// allows.
 fn is_known_expectation(value: &[u8]) -> bool {
     list_members(value).all(|expectation| expectation.eq_ignore_ascii_case(b"100-continue"))
 }

@@ -4,18 +4,18 @@
 
 use std::net::Ipv6Addr;
 
-/// The tokens of RFC 9110 §5.6.2, as a table: this is asked for every byte of a method.
+/// The characters of a token (RFC 9110 §5.6.2), as a table: it is read for every byte of a method.
 const TCHAR: [bool; 256] = table(b"!#$%&'*+-.^_`|~");
 
 /// What a path may hold: `pchar` and `/` (RFC 3986 §3.3). More than that: `[`, `]`, `^` and `|`, which browsers send as
-/// they are (the WHATWG URL standard's path percent-encode set leaves them alone) and which mean nothing to anybody here.
+/// they are (the WHATWG URL standard's path percent-encode set leaves them alone) and which have no meaning here.
 const PATH: [bool; 256] = table(b"-._~!$&'()*+,;=:@%/[]^|");
 
-/// What a query may hold (RFC 3986 §3.4), with what browsers leave unencoded in it. Nothing here reads a query.
+/// What a query may hold (RFC 3986 §3.4), and what browsers leave unencoded in it. Queries are not read here.
 const QUERY: [bool; 256] = table(b"-._~!$&'()*+,;=:@%/?[]^|`{}\\");
 
 /// The characters of a `reg-name` (RFC 3986 §3.2.2), percent triplets left to [`has_valid_triplets`]. Without the comma,
-/// which no host name has, and which is how somebody in between joins two `Host` lines.
+/// which no host name has, and with which intermediaries join two `Host` lines.
 const REG_NAME: [bool; 256] = table(b"-._~!$&'()*+;=%");
 
 /// The letters, the digits and `others`.
@@ -34,19 +34,19 @@ const fn table(others: &[u8]) -> [bool; 256] {
     table
 }
 
-/// A character of a token.
+/// Returns true for a character of a token.
 #[must_use]
 pub const fn is_tchar(byte: u8) -> bool {
     TCHAR[byte as usize]
 }
 
-/// A visible ASCII character: the only ones that a request target can have.
+/// Returns true for a visible ASCII character: a request target has no others.
 #[must_use]
 pub const fn is_vchar(byte: u8) -> bool {
     byte > 0x20 && byte < 0x7f
 }
 
-/// A path and a query, as in the origin form of RFC 9112 §3.2.1.
+/// Returns true for a path and a query, as in the origin form of RFC 9112 §3.2.1.
 #[must_use]
 pub fn is_origin_form(target: &[u8]) -> bool {
     if target.first() != Some(&b'/') {
@@ -57,13 +57,13 @@ pub fn is_origin_form(target: &[u8]) -> bool {
     path.iter().all(|&byte| PATH[byte as usize]) && query.iter().skip(1).all(|&byte| QUERY[byte as usize])
 }
 
-/// A target without its query.
+/// Returns a target without its query.
 #[must_use]
 pub fn path_of(target: &str) -> &str {
     target.split_once('?').map_or(target, |(path, _)| path)
 }
 
-/// `uri-host [ ":" port ]` with a host that is not empty (RFC 9110 §7.2 and §4.2.1), as in `Host` and in an authority
+/// Returns true for `uri-host [ ":" port ]` with a host that is not empty (RFC 9110 §7.2 and §4.2.1), as in `Host` and in an authority
 /// without userinfo.
 #[must_use]
 pub fn is_host_and_port(value: &[u8]) -> bool {
@@ -80,8 +80,8 @@ pub fn is_host_and_port(value: &[u8]) -> bool {
     host_is_valid && is_port(rest)
 }
 
-/// Nothing, or a colon and a port. The grammar allows any number; one that is no TCP port is refused, since nobody can
-/// have meant it.
+/// Nothing, or a colon and a port. The grammar allows any number; one that is no TCP port is refused, since it
+/// cannot be meant.
 fn is_port(rest: &[u8]) -> bool {
     match rest.split_first() {
         None => true,
@@ -93,7 +93,7 @@ fn is_port(rest: &[u8]) -> bool {
     }
 }
 
-/// Each `%` is followed by two hexadecimal digits (RFC 3986 §2.1).
+/// Returns true if two hexadecimal digits follow each `%` (RFC 3986 §2.1).
 #[must_use]
 pub fn has_valid_triplets(text: &[u8]) -> bool {
     let mut rest = text;
@@ -106,7 +106,7 @@ pub fn has_valid_triplets(text: &[u8]) -> bool {
     true
 }
 
-/// The value without the optional white space around it (RFC 9110 §5.6.3: spaces and tabs).
+/// Returns the value without the optional white space around it (RFC 9110 §5.6.3: spaces and tabs).
 #[must_use]
 pub fn trim_ows(value: &[u8]) -> &[u8] {
     let is_ows = |byte: &u8| matches!(byte, b' ' | b'\t');
@@ -115,7 +115,7 @@ pub fn trim_ows(value: &[u8]) -> &[u8] {
     &value[start..end]
 }
 
-/// The members of a comma-separated list (RFC 9110 §5.6.1), empty ones left out.
+/// Returns the members of a comma-separated list (RFC 9110 §5.6.1), empty ones left out.
 pub fn list_members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(trim_ows).filter(|member| !member.is_empty())
 }

@@ -1,10 +1,10 @@
-//! From bytes to the head of a request, or to the reason why they can never become one.
+//! Parses the head of a request, or finds out that the bytes can never become one.
 //!
-//! Invariant: a pure function over bytes. A head that can no longer become valid is refused with the bytes that are
-//! there; the same bytes give the same answer, however they were cut.
+//! Invariant: a pure function over bytes. A head that can no longer become valid is refused at once; the same bytes give
+//! the same result, however they are cut.
 //!
 //! Stricter than RFC 9112 asks where it says MAY: a bare LF, an obsolete line fold and repeated `Content-Length` lines
-//! are refused. No browser, curl or script sends them; those who do want two readers to read different things.
+//! are refused. No browser, curl or script sends them; who does wants two readers to read different things.
 
 use std::borrow::Cow;
 
@@ -14,9 +14,9 @@ use super::refusal::Refusal;
 use crate::http::limits::{MAX_FIELDS, MAX_HEAD_BYTES, MAX_REQUEST_LINE_BYTES};
 
 /// The head of a request, complete and within the rules.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// As it came; methods are case-sensitive.
+    /// The method as received; methods are case-sensitive.
     pub method: String,
     /// Path and query (the authority of an absolute form is taken off), or `*`.
     pub target: String,
@@ -24,26 +24,25 @@ pub struct Head {
     pub fields: Vec<(String, String)>,
     /// The version, as far as it matters.
     pub version: Version,
-    /// What is to become of the connection. Of a head that was accepted it is [`Persistence::Close`] where a body follows,
-    /// and only there.
+    /// What follows the answer. In a head that was accepted it is [`Persistence::Close`] if, and only if, a body follows.
     pub persistence: Persistence,
 }
 
-/// What bytes are so far.
+/// What [`parse`] made of its input.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parsed {
-    /// They may yet become a head.
+    /// The beginning of a head.
     Incomplete,
-    /// A head, and how many bytes it took.
+    /// A head, and its length in bytes.
     Complete(Head, usize),
-    /// They never will.
+    /// No bytes that may follow can make it a head.
     Refused(Refusal),
 }
 
 /// Reads a head from the beginning of `input`. `reads` names the fields that the service reads, in lower case.
 #[must_use]
 pub fn parse(input: &[u8], reads: &[&str]) -> Parsed {
-    // What lies past the limit must not decide anything: it may come later, and then nobody looks at it any more.
+    // Bytes past the limit must not decide anything: had they been received later, they would not be read any more.
     let input = &input[..input.len().min(MAX_HEAD_BYTES)];
     match try_parse(input, reads) {
         Ok(Some((head, length))) => Parsed::Complete(head, length),
@@ -53,7 +52,7 @@ pub fn parse(input: &[u8], reads: &[&str]) -> Parsed {
     }
 }
 
-/// How many bytes at the beginning of `input` are empty lines, which a server passes over before a request line
+/// Returns how many bytes at the beginning of `input` are empty lines, which a server ignores before a request line
 /// (RFC 9112 §2.2).
 #[must_use]
 pub fn leading_empty_lines(input: &[u8]) -> usize {
@@ -61,8 +60,8 @@ pub fn leading_empty_lines(input: &[u8]) -> usize {
     2 * pairs.iter().take_while(|pair| **pair == *b"\r\n").count()
 }
 
-/// What can be told of a request whose head was refused: nothing, unless its first line was in order. It has fields only
-/// if all of them were there and in order too, so that this does not depend on how they were cut either.
+/// Returns what is known of a request whose head was refused: nothing, unless its first line is valid. Fields are known
+/// only if all of them were received and are valid, so that this does not depend on how the bytes were cut either.
 #[must_use]
 pub fn of_refused(input: &[u8], reads: &[&str]) -> Option<Head> {
     let line = request_line(input).ok()??;
@@ -143,9 +142,9 @@ impl RequestLine<'_> {
     }
 }
 
-/// `method SP target SP version CR LF`, one space each (RFC 9112 §3). `None`: not complete, and not yet hopeless.
+/// `method SP target SP version CR LF`, one space each (RFC 9112 §3). Returns `None` if it is not complete, but may become valid.
 fn request_line(input: &[u8]) -> Result<Option<RequestLine<'_>>, Refusal> {
-    // What comes after that belongs to no request line that is short enough, unless it is its line end.
+    // Bytes behind the window belong to no request line that is short enough, except for its line end.
     let window = &input[..input.len().min(MAX_REQUEST_LINE_BYTES)];
     let incomplete = if input.len() > MAX_REQUEST_LINE_BYTES { Err(Refusal::RequestLineTooLong) } else { Ok(None) };
     let Some(method_length) = window.iter().position(|&byte| !is_tchar(byte)) else { return incomplete };
@@ -168,7 +167,7 @@ fn request_line(input: &[u8]) -> Result<Option<RequestLine<'_>>, Refusal> {
     }
     let Some(version) = version(&rest[1..])? else { return incomplete };
     let length = method.len() + 1 + target.len() + 1 + VERSION_LENGTH;
-    // What the method does not go with is refused once all else is in order.
+    // A target that does not fit the method is refused last.
     let target = if method == CONNECT { target.into() } else { path_and_query(method, target)? };
     match &input[length..] {
         [b'\r', b'\n', ..] => Ok(Some(RequestLine { method, target, version, length: length + 2 })),
@@ -221,9 +220,9 @@ fn path_and_query<'a>(method: &[u8], target: &'a [u8]) -> Result<Cow<'a, [u8]>, 
     if is_origin_form(&path_and_query) { Ok(path_and_query) } else { Err(Refusal::Target) }
 }
 
-/// What follows the authority of an absolute form. The authority replaces what `Host` says (RFC 9112 §3.2.2); nothing
-/// here depends on either, so it is checked and forgotten. A resource of `https` is not to be had over a connection
-/// without TLS (RFC 9110 §7.4), and a gateway that ends TLS before us has no reason to send this form.
+/// Returns what follows the authority of an absolute form. The authority replaces `Host` (RFC 9112 §3.2.2); nothing here
+/// depends on either, so it is checked and dropped. A resource of `https` is not served over a connection without TLS
+/// (RFC 9110 §7.4), and a gateway that ends TLS in front of this server has no reason to send this form.
 fn after_authority(target: &[u8]) -> Result<&[u8], Refusal> {
     const SCHEME: &[u8] = b"http://";
     let (scheme, rest) = target.split_at_checked(SCHEME.len()).ok_or(Refusal::Target)?;

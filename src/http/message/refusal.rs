@@ -1,15 +1,15 @@
 //! Why the listener refuses a request before any handler sees it.
 //!
-//! Invariant: every refusal has a status, a sentence for the person who sent it, and a label for the counter. Those that
-//! break a rule end the connection, since what follows on it can no longer be told from a request; those that came at a
-//! bad moment (`Overloaded`) need not.
+//! Invariant: every refusal has a status, a sentence for the person who sent it, and a label for the counter. A request
+//! that breaks a rule ends its connection, since the beginning of the next one is not known; one that came at a bad
+//! moment (`Overloaded`) need not.
 
 use crate::problem::{Problem, ProblemCode};
 
-/// Each rule that a request can break.
+/// The rules that a request can break, and the moments at which it cannot be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// A line that does not end in CR LF, or a CR that stands alone (RFC 9112 §2.2).
+    /// A line that does not end in CR LF, or a CR without LF (RFC 9112 §2.2).
     LineEnd,
     /// The request line is not `method SP target SP version` (RFC 9112 §3).
     RequestLine,
@@ -35,22 +35,22 @@ pub enum Refusal {
     Host,
     /// A `Content-Length` that is not one number of at most 64 bits (RFC 9112 §6.3).
     ContentLength,
-    /// A `Transfer-Encoding` that is malformed, or stands in HTTP/1.0 or beside a `Content-Length` (RFC 9112 §6.1).
+    /// A `Transfer-Encoding` that is malformed, or in HTTP/1.0, or beside a `Content-Length` (RFC 9112 §6.1).
     TransferEncoding,
-    /// A transfer coding that we do not know (RFC 9112 §6.1).
+    /// An unknown transfer coding (RFC 9112 §6.1).
     UnknownTransferCoding,
-    /// An `Expect` that we do not know (RFC 9110 §10.1.1).
+    /// An unknown `Expect` (RFC 9110 §10.1.1).
     Expectation,
     /// The head was begun and not finished in time.
     HeadTimeout,
     /// No worker was free in time.
     Overloaded,
-    /// The server is going down, and the database has not answered until then.
+    /// The server is going down, and the request has no answer yet.
     ShuttingDown,
 }
 
 impl Refusal {
-    /// Status, label and detail of each.
+    /// Returns the code, the label and the detail.
     const fn row(self) -> (ProblemCode, &'static str, &'static str) {
         use ProblemCode as Code;
         match self {
@@ -100,20 +100,20 @@ impl Refusal {
         }
     }
 
-    /// The problem that the client is told of.
+    /// Returns the problem that is sent to the client.
     #[must_use]
     pub fn problem(self) -> Problem {
         let (code, _, detail) = self.row();
         Problem::new(code, detail)
     }
 
-    /// Its code.
+    /// Returns the code of the problem.
     #[must_use]
     pub const fn code(self) -> ProblemCode {
         self.row().0
     }
 
-    /// The label of the counter: from a fixed set, never from the request.
+    /// Returns the label of the counter: from a fixed set, never from the request.
     #[must_use]
     pub const fn reason(self) -> &'static str {
         self.row().1

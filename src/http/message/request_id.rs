@@ -1,11 +1,11 @@
-//! The id that every request has: the client's own where it can stand in a log line, else one of ours.
+//! The id of a request: the client's own if it can be written to a log as it is, else a random one.
 //!
 //! Invariant: an id is 1-64 visible ASCII characters without `"` and `\`, so that it needs no escaping anywhere: not in
 //! JSON, not in a log line, not in Couchbase's `client_context_id`.
 
 use crate::hex;
 
-/// The longest id that is taken over.
+/// The longest id that is accepted from a client.
 const MAX_LENGTH: usize = 64;
 
 /// Makes request ids. One for each thread.
@@ -13,14 +13,13 @@ const MAX_LENGTH: usize = 64;
 pub struct RequestIds(fastrand::Rng);
 
 impl RequestIds {
-    /// A source of its own, seeded from the operating system by way of the standard library's hasher.
+    /// Returns an independent source, seeded from the operating system by way of the standard library's hasher.
     #[must_use]
     pub fn new() -> Self {
         Self(fastrand::Rng::new())
     }
 
-    /// The client's id if it fits, else a new one: 128 random bits in hexadecimal. They tell requests apart; they are
-    /// no secret.
+    /// Returns the client's id if it fits, else a new one: 128 random bits in hexadecimal. Ids are unique, not secret.
     pub fn choose(&mut self, from_client: Option<&str>) -> String {
         match from_client.filter(|id| fits(id)) {
             Some(id) => id.to_owned(),

@@ -1,4 +1,4 @@
-//! How many connections the operating system lets this process have.
+//! How many connections the operating system allows this process.
 //!
 //! Invariant: with the number that is returned, running out of files while accepting is out of reach, unless the limit
 //! is so low that not even the fewest connections fit under it.
@@ -8,10 +8,10 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Files that the process needs beside connections: log, pollers, listeners, libraries.
 const OWN_FILES: u64 = 32;
 
-/// Fewer connections than this are not worth starting a server for.
+/// The server starts with this many connections even if the limit is lower.
 const FEWEST_CONNECTIONS: usize = 8;
 
-/// Raises the limit of open files as far as it is allowed, and says how many connections fit under it beside
+/// Raises the limit of open files as far as it is allowed, and returns how many connections fit under it beside
 /// `other_files` (the files of bucket connections): `wanted`, or fewer.
 #[must_use]
 pub fn clamp_connections(wanted: usize, other_files: usize) -> usize {

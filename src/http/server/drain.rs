@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::clock::{self, Deadline};
 use crate::http::connection::Connection;
 use crate::http::context::NO_ROUTE;
-use crate::http::message::encode::{DateCache, Framing, encode};
+use crate::http::message::encode::{AnswerFrame, DateCache, encode};
 use crate::http::message::framing::{Persistence, Version};
 use crate::http::message::grammar::path_of;
 use crate::http::message::refusal::Refusal;
@@ -78,7 +78,7 @@ impl InFlight {
     pub fn speak_last_words(&self, observer: &Observer) -> bool {
         let Some(waiting) = self.end() else { return false };
         let mut date = DateCache::default();
-        let framing = Framing {
+        let framing = AnswerFrame {
             method: &waiting.method,
             version: waiting.version,
             persistence: Persistence::Close,

@@ -13,7 +13,7 @@ use super::Shared;
 use super::drain::{InFlight, Waiting};
 use crate::clock::{self, Deadline};
 use crate::http::context::RequestContext;
-use crate::http::message::encode::{DateCache, Framing, encode};
+use crate::http::message::encode::{AnswerFrame, DateCache, encode};
 use crate::http::message::framing::{Persistence, Version};
 use crate::http::message::grammar::path_of;
 use crate::http::message::head::{self, Head};
@@ -182,7 +182,7 @@ impl Responder {
             as_asked => as_asked,
         };
         let status = response.status_code;
-        let framing = Framing {
+        let framing = AnswerFrame {
             method: exchange.request.method(),
             version: exchange.version,
             persistence,

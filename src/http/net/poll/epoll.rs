@@ -20,19 +20,19 @@ pub struct Poller {
     notification: OwnedFd,
 }
 
-/// What one wait has told. Used again for each wait.
+/// The result of a wait, reused for the next one.
 pub struct Ready {
     events: Vec<epoll::Event>,
 }
 
 impl Ready {
-    /// Room for so many sockets. What is ready beyond that is told by the next wait, or by that of another thread.
+    /// Returns room for so many sockets. More that are ready are returned by the next wait, or by that of another thread.
     #[must_use]
     pub fn of(sockets: usize) -> Self {
         Self { events: Vec::with_capacity(sockets) }
     }
 
-    /// The keys of the sockets that became ready.
+    /// Returns the keys of the sockets that became ready.
     pub fn keys(&self) -> impl Iterator<Item = usize> {
         self.events
             .iter()
@@ -42,7 +42,7 @@ impl Ready {
 }
 
 impl Poller {
-    /// A poller that watches nothing yet.
+    /// Returns a poller that watches nothing yet.
     ///
     /// # Errors
     /// If there are no files or memory for it.
@@ -67,7 +67,7 @@ impl Poller {
     }
 
     /// Waits until a socket is ready, the poller is notified, or `timeout` is over. Several threads may wait; each
-    /// readiness is told to one of them.
+    /// readiness is returned to one of them.
     ///
     /// # Errors
     /// `Interrupted`, by a signal.

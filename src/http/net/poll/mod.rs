@@ -1,7 +1,7 @@
 //! Waiting for sockets to become ready.
 //!
-//! Invariant: a socket is watched from [`Watched::new`] until it is dropped, and then the poller forgets it first. Each
-//! readiness is told once; whoever wants the next one asks for it ([`Watched::arm`]).
+//! Invariant: a socket is watched from [`Watched::new`] until it is dropped, when the poller forgets it first. Each
+//! readiness is returned once; the next one only after [`Watched::arm`].
 //!
 //! On Linux this is `epoll` itself, one system call a wait. Elsewhere it is the `polling` crate, which would do on Linux
 //! too: with four more system calls a wait, which is a fifth of a request when there is one client.
@@ -20,16 +20,16 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-/// What a socket is to become ready for.
+/// What a socket is watched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// Bytes, or connections, to take.
+    /// Bytes to read, or connections to accept.
     Read,
-    /// Room for bytes to send.
+    /// Room for bytes to write.
     Write,
 }
 
-/// A socket that a poller knows under a key.
+/// A socket that a poller watches under a key.
 #[derive(Debug)]
 pub struct Watched<S: AsFd> {
     socket: S,
@@ -38,7 +38,7 @@ pub struct Watched<S: AsFd> {
 }
 
 impl<S: AsFd> Watched<S> {
-    /// Hands a socket to the poller.
+    /// Has the poller watch a socket.
     ///
     /// # Errors
     /// If the operating system cannot watch one more.
@@ -47,7 +47,7 @@ impl<S: AsFd> Watched<S> {
         Ok(Self { socket, key, poller: Arc::clone(poller) })
     }
 
-    /// Asks to be told once when the socket becomes ready, or is so already.
+    /// Has the poller return the socket once, when it becomes ready or if it is so already.
     ///
     /// # Errors
     /// Only if the operating system has no memory for it.
@@ -55,7 +55,7 @@ impl<S: AsFd> Watched<S> {
         self.poller.arm(self.socket.as_fd(), self.key, interest)
     }
 
-    /// The socket.
+    /// Returns the socket.
     #[must_use]
     pub fn socket(&self) -> &S {
         &self.socket
@@ -79,7 +79,7 @@ mod tests {
     const NONE: [usize; 0] = [];
 
     /// The same life of a socket, on either implementation.
-    macro_rules! tells_each_readiness_once {
+    macro_rules! returns_each_readiness_once {
         ($implementation:ident) => {
             let poller = $implementation::Poller::new().unwrap();
             let mut ready = $implementation::Ready::of(8);
@@ -92,7 +92,7 @@ mod tests {
             assert_eq!(keys(0), NONE);
             theirs.write_all(b"x").unwrap();
             assert_eq!(keys(5000), [7]);
-            assert_eq!(keys(0), NONE, "it is told once");
+            assert_eq!(keys(0), NONE, "it is returned once");
             poller.arm(ours.as_fd(), 7, Interest::Read).unwrap();
             assert_eq!(keys(5000), [7], "it is so already");
             poller.arm(ours.as_fd(), 7, Interest::Write).unwrap();
@@ -109,12 +109,12 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn epoll_tells_each_readiness_once() {
-        tells_each_readiness_once!(epoll);
+    fn epoll_returns_each_readiness_once() {
+        returns_each_readiness_once!(epoll);
     }
 
     #[test]
-    fn the_portable_poller_tells_each_readiness_once() {
-        tells_each_readiness_once!(portable);
+    fn the_portable_poller_returns_each_readiness_once() {
+        returns_each_readiness_once!(portable);
     }
 }

@@ -5,9 +5,9 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use polling::{Event, Events};
 
 use super::Interest;
@@ -16,28 +16,28 @@ use super::Interest;
 #[derive(Debug)]
 pub struct Poller {
     polling: polling::Poller,
-    /// Held while a thread waits: `polling` lets one wait, and returns to others at once as if nothing would ever come.
+    /// Held while a thread waits: `polling` lets one wait, and returns to others at once as if nothing were ready.
     turn: Mutex<()>,
 }
 
-/// What one wait has told. Used again for each wait.
+/// The result of a wait, reused for the next one.
 pub struct Ready(Events);
 
 impl Ready {
-    /// Room for so many sockets. What is ready beyond that is told by the next wait, or by that of another thread.
+    /// Returns room for so many sockets. More that are ready are returned by the next wait, or by that of another thread.
     #[must_use]
     pub fn of(sockets: usize) -> Self {
         Self(Events::with_capacity(NonZeroUsize::new(sockets).unwrap_or(NonZeroUsize::MIN)))
     }
 
-    /// The keys of the sockets that became ready.
+    /// Returns the keys of the sockets that became ready.
     pub fn keys(&self) -> impl Iterator<Item = usize> {
         self.0.iter().map(|event| event.key)
     }
 }
 
 impl Poller {
-    /// A poller that watches nothing yet.
+    /// Returns a poller that watches nothing yet.
     ///
     /// # Errors
     /// If there are no files or memory for it.
@@ -61,13 +61,13 @@ impl Poller {
     }
 
     /// Waits until a socket is ready, the poller is notified, or `timeout` is over. Several threads may wait; each
-    /// readiness is told to one of them. The time until it is a thread's turn does not count.
+    /// readiness is returned to one of them. The time that a thread waits for others does not count.
     ///
     /// # Errors
     /// `Interrupted`, by a signal.
     pub fn wait(&self, ready: &mut Ready, timeout: Option<Duration>) -> io::Result<()> {
         ready.0.clear();
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock();
         self.polling.wait(&mut ready.0, timeout).map(|_| ())
     }
 
