@@ -8,14 +8,14 @@ use std::time::Duration;
 use rouille::Response;
 use support::client::Client;
 use userprofiles::config::{ListenAddress, Sources, load};
-use userprofiles::http::{LaneChoice, Limits, Server, Service, Workforce, bind};
+use userprofiles::http::{Class, Limits, Server, Service, Workforce, bind};
 use userprofiles::observe::Observer;
 
 /// A server whose handler panics on `/quick` and on `/waiting`.
 fn server() -> Server {
     let service = Service {
         reads: &[],
-        lane: |_, target| if target == "/waiting" { LaneChoice::Waiting } else { LaneChoice::Quick },
+        class: |_, target| if target == "/waiting" { Class::Blocking } else { Class::Immediate },
         handle: Box::new(|request, _| match request.raw_url() {
             "/fine" => Response::text("fine"),
             _ => panic!("a secret that must not get out"),
@@ -31,7 +31,7 @@ fn server() -> Server {
 fn a_panic_is_a_500_on_a_connection_that_ends_and_the_worker_goes_on() {
     let server = server();
     let address = server.addresses()[0].parse().unwrap();
-    // More often than there are workers, and than the lane has places: none of either is lost.
+    // More often than there are workers, and than may block at once: none of either is lost.
     for path in ["/quick", "/waiting"].repeat(20) {
         let mut client = Client::connect(address);
         assert_eq!(client.request("GET", "/fine", "").text(), "fine");
@@ -51,7 +51,7 @@ fn a_drained_server_can_be_dropped_with_its_parts() {
     let held = Arc::clone(&parts);
     let service = Service {
         reads: &[],
-        lane: |_, _| LaneChoice::Quick,
+        class: |_, _| Class::Immediate,
         handle: Box::new(move |_, _| {
             let _ = &held;
             Response::text("fine")

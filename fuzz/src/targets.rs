@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use userprofiles::api::path::{self, Route};
 use userprofiles::clock;
 use userprofiles::http::Limits;
-use userprofiles::http::connection::{Connection, Expiry, Step};
+use userprofiles::http::connection::{Connection, Expiry, Instruction};
 use userprofiles::http::limits::{LINGER_TIMEOUT, MAX_HEAD_BYTES};
 use userprofiles::http::message::framing::Persistence;
 use userprofiles::http::message::head::{self, Head, Parsed};
@@ -256,16 +256,16 @@ impl Played {
             let step = self.connection.next(&self.limits, &READS, self.now);
             let after = self.connection.deadline();
             match step {
-                Step::Handle(head) => {
+                Instruction::Handle(head) => {
                     self.outcomes.push(format!("{} {} {:?}", head.method, head.target, head.fields));
                     self.answer(head.persistence);
                 }
-                Step::Refuse(refusal) => {
+                Instruction::Refuse(refusal) => {
                     self.outcomes.push(refusal.code().status().to_string());
                     self.answer(Persistence::Close);
                 }
-                Step::Send => self.send(sizes.next().copied().unwrap_or(1)),
-                Step::Receive => {
+                Instruction::Send => self.send(sizes.next().copied().unwrap_or(1)),
+                Instruction::Receive => {
                     let begins_head = !had_output && before.1 == Expiry::Quietly && self.expires_loudly();
                     let expected = if begins_head { self.in_(self.limits.head_timeout) } else { before.0 };
                     assert_eq!(after.instant(), expected.instant(), "a deadline was moved");
@@ -275,8 +275,8 @@ impl Played {
                     // Before any wait, what is there goes out.
                     self.send(usize::MAX);
                 }
-                Step::ShutDownWrite => assert_eq!(after, self.in_(LINGER_TIMEOUT)),
-                Step::CloseIfQuiet | Step::Close => return false,
+                Instruction::ShutDownWrite => assert_eq!(after, self.in_(LINGER_TIMEOUT)),
+                Instruction::CloseIfQuiet | Instruction::Close => return false,
             }
         }
         panic!("it comes to no end");
@@ -310,7 +310,7 @@ impl Played {
         self.connection.sent(length, &self.limits, self.now);
         if self.connection.has_output() {
             assert_eq!(self.connection.deadline(), before, "a byte that went moved a deadline");
-        } else if self.connection.waits_for_request() {
+        } else if self.connection.is_idle() {
             assert_eq!(self.connection.deadline(), self.in_(self.limits.idle_timeout));
         }
     }

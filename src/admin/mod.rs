@@ -10,7 +10,7 @@ use rouille::{Request, Response};
 
 use crate::bucket::{BucketError, BucketPool, Trace};
 use crate::clock::{self, Deadline};
-use crate::http::{LaneChoice, RequestContext, Service, path_of};
+use crate::http::{Class, RequestContext, Service, path_of};
 use crate::model::DocumentId;
 use crate::observe::{Observation, Observer};
 use crate::problem::{ALLOWED_METHODS, Problem, ProblemCode};
@@ -36,7 +36,7 @@ impl Admin {
     pub fn into_service(self) -> Service {
         Service {
             reads: &["traceparent"],
-            lane: |_, target| if path_of(target) == "/ready" { LaneChoice::Waiting } else { LaneChoice::Quick },
+            class: |_, target| if path_of(target) == "/ready" { Class::Blocking } else { Class::Immediate },
             handle: Box::new(move |request, context| self.handle(request, context)),
         }
     }

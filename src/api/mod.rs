@@ -15,7 +15,7 @@ use rouille::{Request, Response};
 
 use crate::bucket::BucketPool;
 use crate::config::HttpSettings;
-use crate::http::{LaneChoice, RequestContext, Service, path_of};
+use crate::http::{Class, RequestContext, Service, path_of};
 use crate::observe::Observer;
 use crate::problem::{ALLOWED_METHODS, Problem, ProblemCode};
 use path::Route;
@@ -39,7 +39,7 @@ impl Api {
     pub fn into_service(self) -> Service {
         Service {
             reads: &["if-none-match", "traceparent"],
-            lane: lane_of,
+            class: class_of,
             handle: Box::new(move |request, context| self.handle(request, context)),
         }
     }
@@ -71,10 +71,10 @@ impl Api {
 }
 
 /// Whether the handler may wait for the database: only for a user does it ask.
-fn lane_of(method: &str, target: &str) -> LaneChoice {
+fn class_of(method: &str, target: &str) -> Class {
     match (method, path::route(target)) {
-        ("GET" | "HEAD", Route::User(_)) => LaneChoice::Waiting,
-        _ => LaneChoice::Quick,
+        ("GET" | "HEAD", Route::User(_)) => Class::Blocking,
+        _ => Class::Immediate,
     }
 }
 

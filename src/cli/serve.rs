@@ -85,8 +85,8 @@ pub fn run(
 
 /// As many bucket connections as requests that may wait for one, unless a setting says otherwise.
 fn bucket_connections(settings: &Settings, workforce: Workforce) -> u32 {
-    let may_wait = u32::try_from(workforce.may_wait).unwrap_or(u32::MAX);
-    settings.bucket.max_connections.unwrap_or(may_wait)
+    let blocking = u32::try_from(workforce.blocking).unwrap_or(u32::MAX);
+    settings.bucket.max_connections.unwrap_or(blocking)
 }
 
 fn limits(settings: &HttpSettings, max_buckets: u32, observer: &Observer) -> Limits {

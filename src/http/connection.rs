@@ -1,8 +1,9 @@
 //! The state of one connection, from its first byte to its last, as a machine over bytes and moments.
 //!
-//! Invariant: this module never does I/O and never asks the time. Whoever owns the socket tells it what came
-//! ([`Connection::received`]), what went ([`Connection::sent`]) and what time it is, and does what [`Connection::next`]
-//! says. Every state has a deadline, and no deadline is moved by a client that merely sends or takes another byte.
+//! Invariant: this module never does I/O and never asks the time. The owner of the socket passes in the bytes that it
+//! received ([`Connection::received`]), the number that it sent ([`Connection::sent`]) and the time, and does what
+//! [`Connection::next`] returns. Every stage has a deadline, and no deadline is moved by a client that merely sends or
+//! takes another byte.
 
 use std::time::Instant;
 
@@ -12,40 +13,40 @@ use super::message::head::{self, Head, Parsed};
 use super::message::refusal::Refusal;
 use crate::clock::Deadline;
 
-/// One connection.
+/// The state of one connection.
 #[derive(Debug)]
 pub struct Connection {
-    state: State,
-    /// When the state ends if nothing else ends it.
+    stage: Stage,
+    /// When the stage ends if nothing else ends it.
     deadline: Deadline,
-    /// What came and belongs to no request yet.
+    /// Received bytes that belong to no request yet.
     input: Vec<u8>,
-    /// What is to go out.
+    /// Answers that are to be sent.
     output: Vec<u8>,
-    /// How much of `output` went already.
+    /// How many bytes of `output` were sent already.
     sent_bytes: usize,
-    /// When the oldest answer in `output` must have gone.
+    /// When the oldest answer in `output` must have been sent.
     write_deadline: Option<Deadline>,
-    /// How the head came that was read last.
+    /// How the last head was received.
     arrival: Arrival,
-    /// What becomes of it once the last answer has gone.
+    /// What follows the last answer.
     persistence: Persistence,
     input_end: InputEnd,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Nothing came yet.
+enum Stage {
+    /// Nothing was received yet.
     FirstByte,
     /// A head was begun.
     Head,
     /// At least one request was answered, and none was begun since.
     Idle,
-    /// A request is being handled, or its answer waits to be sent before anything else is looked at.
+    /// A request is being handled, or its answer must be sent before anything else is read.
     Answering,
-    /// The last answer went out; what still comes is thrown away for a while.
+    /// The last answer was sent; what the client still sends is discarded for a while.
     Lingering { discarded_bytes: usize },
-    /// There is nothing left to do.
+    /// It is to be closed.
     Over,
 }
 
@@ -61,16 +62,16 @@ enum InputEnd {
     Seen,
 }
 
-/// What the owner of the socket is to do.
+/// What the owner of the socket is to do next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Instruction {
     /// Read, and wait if there is nothing to read.
     Receive,
-    /// Handle this request, append its answer to the output, and say so with [`Connection::answered`].
+    /// Handle this request, append its answer to the output, and call [`Connection::answered`].
     Handle(Head),
-    /// Append this refusal to the output, and say so with [`Connection::answered`].
+    /// Append this refusal to the output, and call [`Connection::answered`].
     Refuse(Refusal),
-    /// Send the output, and wait if it cannot go.
+    /// Send the output, and wait if the socket takes no more.
     Send,
     /// End our side of the connection, and go on reading.
     ShutDownWrite,
@@ -80,24 +81,24 @@ pub enum Step {
     Close,
 }
 
-/// What is to become of a connection whose deadline is over.
+/// How a connection whose deadline is over ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// It waits for a request that was not begun: closing it is no loss to anybody.
+    /// No request was begun: it is closed without an answer.
     Quietly,
-    /// Its head was begun: a 408 is owed ([`Connection::refuse_unfinished`]).
+    /// A head was begun: it is answered with 408 ([`Connection::refuse_unfinished`]).
     WithTimeout,
-    /// It does not take its answer: cut off.
+    /// The client does not take its answer: it is cut off.
     CutOff,
 }
 
 impl Connection {
-    /// A connection that was accepted at `now`.
+    /// Returns a connection that was accepted at `now`.
     #[must_use]
     pub fn new(limits: &Limits, now: Instant) -> Self {
         let deadline = Deadline::after(now, limits.first_byte_timeout);
         Self {
-            state: State::FirstByte,
+            stage: Stage::FirstByte,
             deadline,
             input: Vec::new(),
             output: Vec::new(),
@@ -109,143 +110,145 @@ impl Connection {
         }
     }
 
-    /// What to do now. Output that is there may wait, so that the answers to pipelined requests share one `write`,
-    /// unless this says [`Step::Send`]; before any wait it must be sent.
-    pub fn next(&mut self, limits: &Limits, reads: &[&str], now: Instant) -> Step {
-        match self.state {
-            State::FirstByte | State::Head | State::Idle => self.next_head(limits, reads, now),
-            State::Answering if self.has_output() => Step::Send,
-            State::Answering => self.after_last_answer(now),
-            State::Lingering { .. } if self.input_end == InputEnd::Seen => self.finish(),
-            State::Lingering { .. } => Step::Receive,
-            State::Over => Step::Close,
+    /// Returns what to do next. Output may be kept back, so that the answers to pipelined requests share one `write`,
+    /// until this returns [`Instruction::Send`]; it must be sent before any wait.
+    pub fn next(&mut self, limits: &Limits, reads: &[&str], now: Instant) -> Instruction {
+        match self.stage {
+            Stage::FirstByte | Stage::Head | Stage::Idle => self.next_head(limits, reads, now),
+            Stage::Answering if self.has_output() => Instruction::Send,
+            Stage::Answering => self.after_last_answer(now),
+            Stage::Lingering { .. } if self.input_end == InputEnd::Seen => self.finish(),
+            Stage::Lingering { .. } => Instruction::Receive,
+            Stage::Over => Instruction::Close,
         }
     }
 
-    fn next_head(&mut self, limits: &Limits, reads: &[&str], now: Instant) -> Step {
+    fn next_head(&mut self, limits: &Limits, reads: &[&str], now: Instant) -> Instruction {
         let empty_lines = head::leading_empty_lines(&self.input);
         self.input.drain(..empty_lines);
         match if self.input.is_empty() { Parsed::Incomplete } else { head::parse(&self.input, reads) } {
             Parsed::Complete(head, length) => {
                 self.input.drain(..length);
-                self.arrival = if self.state == State::Head { Arrival::InPieces } else { Arrival::AtOnce };
-                self.state = State::Answering;
-                Step::Handle(head)
+                self.arrival = if self.stage == Stage::Head { Arrival::InPieces } else { Arrival::AtOnce };
+                self.stage = Stage::Answering;
+                Instruction::Handle(head)
             }
             Parsed::Refused(refusal) => {
-                self.state = State::Answering;
-                Step::Refuse(refusal)
+                self.stage = Stage::Answering;
+                Instruction::Refuse(refusal)
             }
             Parsed::Incomplete if self.input_end == InputEnd::Seen => {
                 if self.has_output() {
                     self.persistence = Persistence::Close;
-                    self.state = State::Answering;
-                    return Step::Send;
+                    self.stage = Stage::Answering;
+                    return Instruction::Send;
                 }
                 self.finish()
             }
             Parsed::Incomplete => {
-                if self.state != State::Head && !self.input.is_empty() && self.input != b"\r" {
-                    self.state = State::Head;
+                if self.stage != Stage::Head && !self.input.is_empty() && self.input != b"\r" {
+                    self.stage = Stage::Head;
                     self.deadline = Deadline::after(now, limits.head_timeout);
                 }
-                Step::Receive
+                Instruction::Receive
             }
         }
     }
 
-    fn after_last_answer(&mut self, now: Instant) -> Step {
+    fn after_last_answer(&mut self, now: Instant) -> Instruction {
         match self.persistence {
             _ if self.input_end == InputEnd::Seen => self.finish(),
             Persistence::KeepAlive => self.finish(),
-            // Who sends in pieces, or has sent more than it said, may be sending yet more.
-            Persistence::LastRequest if self.arrival == Arrival::AtOnce && !self.has_input() => Step::CloseIfQuiet,
+            // A client that sends in pieces, or sends more after its last request, may be sending yet more.
+            Persistence::LastRequest if self.arrival == Arrival::AtOnce && !self.has_input() => {
+                Instruction::CloseIfQuiet
+            }
             Persistence::LastRequest | Persistence::Close => {
-                self.state = State::Lingering { discarded_bytes: 0 };
+                self.stage = Stage::Lingering { discarded_bytes: 0 };
                 self.deadline = Deadline::after(now, LINGER_TIMEOUT);
                 self.input = Vec::new();
-                Step::ShutDownWrite
+                Instruction::ShutDownWrite
             }
         }
     }
 
-    fn finish(&mut self) -> Step {
-        self.state = State::Over;
-        Step::Close
+    fn finish(&mut self) -> Instruction {
+        self.stage = Stage::Over;
+        Instruction::Close
     }
 
-    /// Takes note of bytes that came.
+    /// Takes the bytes that were received.
     pub fn received(&mut self, bytes: &[u8]) {
-        match &mut self.state {
-            State::Lingering { discarded_bytes } => {
+        match &mut self.stage {
+            Stage::Lingering { discarded_bytes } => {
                 *discarded_bytes += bytes.len();
                 if *discarded_bytes > MAX_LINGER_BYTES {
-                    self.state = State::Over;
+                    self.stage = Stage::Over;
                 }
             }
             _ => self.input.extend_from_slice(bytes),
         }
     }
 
-    /// How many bytes [`Connection::received`] takes at the most: what is left of one head. Pipelined requests beyond
-    /// that stay with the operating system.
+    /// Returns how many bytes [`Connection::received`] may be given: the rest of one head. Pipelined requests beyond that
+    /// stay in the socket's buffer.
     #[must_use]
     pub fn room_bytes(&self) -> usize {
         MAX_HEAD_BYTES.saturating_sub(self.input.len())
     }
 
-    /// Takes note that no more bytes will come. What was received completely is still answered.
+    /// Records that the client has ended its side. Requests that were received completely are still answered.
     pub fn received_end(&mut self) {
         self.input_end = InputEnd::Seen;
     }
 
-    /// Where the answer to the request that is being handled is appended.
+    /// Returns the buffer to which the answer to the current request is appended.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
 
-    /// What was received and belongs to no request yet.
+    /// Returns the received bytes that belong to no request yet.
     #[must_use]
     pub fn unread(&self) -> &[u8] {
         &self.input
     }
 
-    /// True while there is more to look at than what was answered.
+    /// Returns true if bytes were received behind the last request.
     #[must_use]
     pub fn has_input(&self) -> bool {
         !self.input.is_empty()
     }
 
-    /// Gives it up: it is closed without another byte.
+    /// Drops the output: the connection is to be closed without sending another byte.
     pub fn abandon(&mut self) {
         self.output.clear();
         self.sent_bytes = 0;
         self.write_deadline = None;
-        self.state = State::Over;
+        self.stage = Stage::Over;
     }
 
-    /// True while there is something to send.
+    /// Returns true if there is something to send.
     #[must_use]
     pub fn has_output(&self) -> bool {
         self.sent_bytes < self.output.len()
     }
 
-    /// What is to be sent next.
+    /// Returns the bytes to send.
     #[must_use]
     pub fn unsent(&self) -> &[u8] {
         &self.output[self.sent_bytes..]
     }
 
-    /// Takes note that an answer was appended to the output, and of what follows it.
+    /// Records that an answer was appended to the output, and what follows it.
     pub fn answered(&mut self, persistence: Persistence, limits: &Limits, now: Instant) {
         self.write_deadline.get_or_insert(Deadline::after(now, limits.write_timeout));
         match persistence {
-            Persistence::KeepAlive => self.state = State::Idle,
+            Persistence::KeepAlive => self.stage = Stage::Idle,
             Persistence::LastRequest | Persistence::Close => self.persistence = persistence,
         }
     }
 
-    /// Takes note that so many bytes of [`Connection::unsent`] went.
+    /// Records that `bytes` of [`Connection::unsent`] were sent.
     pub fn sent(&mut self, bytes: usize, limits: &Limits, now: Instant) {
         self.sent_bytes += bytes;
         if self.has_output() {
@@ -254,79 +257,79 @@ impl Connection {
         self.output.clear();
         self.sent_bytes = 0;
         self.write_deadline = None;
-        if self.state == State::Idle {
+        if self.stage == Stage::Idle {
             self.deadline = Deadline::after(now, limits.idle_timeout);
         }
     }
 
-    /// The moment at which [`Connection::expiry`] applies.
+    /// Returns the moment at which [`Connection::expiry`] applies.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         self.write_deadline.unwrap_or(self.deadline)
     }
 
-    /// What is to become of it once its deadline is over.
+    /// Returns how it ends once its deadline is over.
     #[must_use]
     pub fn expiry(&self) -> Expiry {
-        match self.state {
+        match self.stage {
             _ if self.has_output() => Expiry::CutOff,
-            State::FirstByte | State::Idle | State::Lingering { .. } | State::Over => Expiry::Quietly,
-            State::Head => Expiry::WithTimeout,
-            State::Answering => Expiry::CutOff,
+            Stage::FirstByte | Stage::Idle | Stage::Lingering { .. } | Stage::Over => Expiry::Quietly,
+            Stage::Head => Expiry::WithTimeout,
+            Stage::Answering => Expiry::CutOff,
         }
     }
 
-    /// Gives up waiting for the rest of a head: a refusal is about to be appended to the output.
+    /// Stops waiting for the rest of a head; a refusal is appended to the output next.
     pub fn refuse_unfinished(&mut self) {
-        self.state = State::Answering;
+        self.stage = Stage::Answering;
     }
 
-    /// Takes note that the server is going down: nothing is waited for past `end`.
-    pub fn hurry(&mut self, end: Deadline) {
+    /// Moves deadlines that are later than `end` to `end`.
+    pub fn cap_deadlines(&mut self, end: Deadline) {
         self.deadline = self.deadline.earlier(end);
         self.write_deadline = self.write_deadline.map(|deadline| deadline.earlier(end));
     }
 
-    /// True while closing it would leave no request unanswered, as far as anybody can know.
+    /// Returns true if no request was begun and every answer was sent: it may be closed at any time.
     #[must_use]
     pub fn is_between_requests(&self) -> bool {
-        matches!(self.state, State::FirstByte | State::Idle) && self.input.is_empty() && !self.has_output()
+        matches!(self.stage, Stage::FirstByte | Stage::Idle) && self.input.is_empty() && !self.has_output()
     }
 
-    /// True if it has answered a request already, and nothing of the next one came.
+    /// Returns true if it has answered a request, and nothing of the next one was received.
     #[must_use]
-    pub fn waits_for_request(&self) -> bool {
-        self.state == State::Idle && self.is_between_requests()
+    pub fn is_idle(&self) -> bool {
+        self.stage == Stage::Idle && self.is_between_requests()
     }
 
-    /// Uses `buffers`, which may have room from an earlier connection, in place of those that it does not have.
+    /// Borrows those of `buffers` that it has none of its own for.
     pub fn lend_buffers(&mut self, buffers: &mut Buffers) {
         lend(&mut self.input, &mut buffers.input);
         lend(&mut self.output, &mut buffers.output);
     }
 
-    /// Gives empty buffers back, so that a connection which waits costs none.
+    /// Gives its empty buffers back, so that a connection that waits holds none.
     pub fn return_buffers(&mut self, buffers: &mut Buffers) {
         give_back(&mut self.input, &mut buffers.input);
         give_back(&mut self.output, &mut buffers.output);
     }
 }
 
-/// The buffers of one worker, used by each connection in its turn.
+/// The buffers of one worker, which the connection that it serves borrows.
 #[derive(Debug, Default)]
 pub struct Buffers {
     input: Vec<u8>,
     output: Vec<u8>,
 }
 
-/// Moves a buffer to a borrower that has none.
+/// Swaps a buffer into a borrower that has none.
 fn lend(borrower: &mut Vec<u8>, lender: &mut Vec<u8>) {
     if borrower.capacity() == 0 {
         std::mem::swap(borrower, lender);
     }
 }
 
-/// Moves an empty buffer back. What its owner has no use for, or is too large to be kept, is freed.
+/// Moves an empty buffer back. One that is smaller than its owner's, or too large to keep, is freed.
 fn give_back(borrower: &mut Vec<u8>, owner: &mut Vec<u8>) {
     if borrower.is_empty() {
         let buffer = std::mem::take(borrower);

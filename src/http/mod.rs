@@ -1,10 +1,11 @@
 //! Bytes in, bytes out: a listener that can stand on the open network, with rouille's `Request` and `Response` for what
 //! comes between.
 //!
-//! The path of a request through the files: `socket`, `watcher` (accept) → `table`, `poll` (until there is something
-//! to read) → `lookout`, `worker` (reads what is there) → `connection` (what state is this?) → `head`, `framing`,
-//! `grammar` (is it a request, within `limits`? else `refusal`) → `lane` (may it wait for a database?) → the
-//! [`Service`]'s handler → `answer` → one `write`, and back to the table.
+//! The path of a request through the files: `net/listener`, `server/watcher`, `server/acceptor` (accept) → `net/table`,
+//! `net/poll` (until there is something to read) → `server/work_queue`, `server/worker` (reads what was received) →
+//! `connection` (what is next?) → `message/head`, `message/framing`, `message/grammar` (is it a request, within `limits`?
+//! else `message/refusal`) → `server/admission` (a handler that may block needs a place) → `server/responder` (the handler
+//! of the [`Service`], then `message/encode`) → one `write`, and back to the table.
 //!
 //! Invariant: a thread works only while there is something to read or to write. Connections that are idle or half sent
 //! wait in the poller and cost a buffer; every wait has a deadline. Nothing here knows of users.
@@ -26,8 +27,8 @@ pub use server::{Server, Workforce};
 pub struct Service {
     /// The names of the fields that the handler reads, in lower case; it sees no others.
     pub reads: &'static [&'static str],
-    /// Whether a request may wait for something. Gets the method and the target.
-    pub lane: fn(&str, &str) -> LaneChoice,
+    /// Whether the handler may block. Gets the method and the target.
+    pub class: fn(&str, &str) -> Class,
     /// The handler.
     pub handle: Box<Handler>,
 }
@@ -35,11 +36,11 @@ pub struct Service {
 /// What answers a request.
 pub type Handler = dyn Fn(&rouille::Request, &RequestContext) -> rouille::Response + Send + Sync;
 
-/// Whether a request may wait for something.
+/// Whether a handler may block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LaneChoice {
-    /// It is answered from memory.
-    Quick,
+pub enum Class {
+    /// It answers from memory.
+    Immediate,
     /// It may wait for a database.
-    Waiting,
+    Blocking,
 }

@@ -19,7 +19,7 @@ fn limits() -> Limits {
     }
 }
 
-/// A connection, and the moment at which it is looked at.
+/// A connection, when it began, and the present moment.
 struct Played {
     connection: Connection,
     start: Instant,
@@ -37,12 +37,12 @@ impl Played {
         self
     }
 
-    fn receive(&mut self, bytes: &str) -> Step {
+    fn receive(&mut self, bytes: &str) -> Instruction {
         self.connection.received(bytes.as_bytes());
         self.next()
     }
 
-    fn next(&mut self) -> Step {
+    fn next(&mut self) -> Instruction {
         self.connection.next(&limits(), &[], self.now)
     }
 
@@ -65,23 +65,23 @@ const REQUEST: &str = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 #[test]
 fn each_wait_has_its_deadline_and_no_byte_moves_it() {
     let mut played = Played::new();
-    assert_eq!(played.next(), Step::Receive);
+    assert_eq!(played.next(), Instruction::Receive);
     assert_eq!((played.deadline_s(), played.connection.expiry()), (5, Expiry::Quietly));
-    assert_eq!(played.at_second(1).receive("\r\n\r\n"), Step::Receive);
+    assert_eq!(played.at_second(1).receive("\r\n\r\n"), Instruction::Receive);
     assert_eq!((played.deadline_s(), played.connection.expiry()), (5, Expiry::Quietly));
-    assert_eq!(played.at_second(2).receive("G"), Step::Receive);
+    assert_eq!(played.at_second(2).receive("G"), Instruction::Receive);
     assert_eq!((played.deadline_s(), played.connection.expiry()), (12, Expiry::WithTimeout));
-    assert_eq!(played.at_second(11).receive("ET /a HTTP/1.1\r\n"), Step::Receive);
+    assert_eq!(played.at_second(11).receive("ET /a HTTP/1.1\r\n"), Instruction::Receive);
     assert_eq!(played.deadline_s(), 12);
-    assert!(matches!(played.receive("Host: x\r\n\r\n"), Step::Handle(_)));
+    assert!(matches!(played.receive("Host: x\r\n\r\n"), Instruction::Handle(_)));
     played.at_second(20).answer(Persistence::KeepAlive);
     assert_eq!((played.deadline_s(), played.connection.expiry()), (50, Expiry::CutOff));
     played.at_second(21).send(1);
     assert_eq!(played.deadline_s(), 50);
     played.send(5);
     assert_eq!((played.deadline_s(), played.connection.expiry()), (81, Expiry::Quietly));
-    assert!(played.connection.waits_for_request());
-    assert_eq!(played.at_second(30).receive("GET"), Step::Receive);
+    assert!(played.connection.is_idle());
+    assert_eq!(played.at_second(30).receive("GET"), Instruction::Receive);
     assert_eq!((played.deadline_s(), played.connection.expiry()), (40, Expiry::WithTimeout));
 }
 
@@ -90,82 +90,82 @@ fn pipelined_requests_are_handled_one_after_the_other() {
     let mut played = Played::new();
     played.connection.received(REQUEST.repeat(3).as_bytes());
     for _ in 0..3 {
-        assert!(matches!(played.next(), Step::Handle(_)));
+        assert!(matches!(played.next(), Instruction::Handle(_)));
         played.answer(Persistence::KeepAlive);
     }
-    assert_eq!(played.next(), Step::Receive);
+    assert_eq!(played.next(), Instruction::Receive);
     assert_eq!(played.connection.unsent(), b"answeransweranswer");
 }
 
 #[test]
 fn a_refusal_ends_the_connection_with_a_linger() {
     let mut played = Played::new();
-    assert_eq!(played.receive("GET / HTTP/9.9\r\n\r\nmore"), Step::Refuse(Refusal::VersionNotSupported));
+    assert_eq!(played.receive("GET / HTTP/9.9\r\n\r\nmore"), Instruction::Refuse(Refusal::VersionNotSupported));
     played.answer(Persistence::Close);
-    assert_eq!(played.next(), Step::Send);
+    assert_eq!(played.next(), Instruction::Send);
     played.at_second(3).send(6);
-    assert_eq!(played.next(), Step::ShutDownWrite);
-    assert_eq!(played.next(), Step::Receive);
+    assert_eq!(played.next(), Instruction::ShutDownWrite);
+    assert_eq!(played.next(), Instruction::Receive);
     assert_eq!((played.deadline_s(), played.connection.expiry()), (3, Expiry::Quietly));
-    assert_eq!(played.receive(&"x".repeat(MAX_LINGER_BYTES)), Step::Receive);
-    assert_eq!(played.receive("x"), Step::Close);
+    assert_eq!(played.receive(&"x".repeat(MAX_LINGER_BYTES)), Instruction::Receive);
+    assert_eq!(played.receive("x"), Instruction::Close);
 }
 
 #[test]
 fn a_lingering_connection_closes_with_its_client() {
     let mut played = Played::new();
-    assert!(matches!(played.receive("BAD\r\n"), Step::Refuse(_)));
+    assert!(matches!(played.receive("BAD\r\n"), Instruction::Refuse(_)));
     played.answer(Persistence::Close);
     played.send(6);
-    assert_eq!(played.next(), Step::ShutDownWrite);
+    assert_eq!(played.next(), Instruction::ShutDownWrite);
     played.connection.received_end();
-    assert_eq!(played.next(), Step::Close);
+    assert_eq!(played.next(), Instruction::Close);
 }
 
 #[test]
 fn a_client_that_ended_its_side_gets_its_answers() {
     let mut played = Played::new();
     played.connection.received_end();
-    assert!(matches!(played.receive(REQUEST), Step::Handle(_)));
+    assert!(matches!(played.receive(REQUEST), Instruction::Handle(_)));
     played.answer(Persistence::KeepAlive);
-    assert_eq!(played.next(), Step::Send);
+    assert_eq!(played.next(), Instruction::Send);
     played.send(6);
-    assert_eq!(played.next(), Step::Close);
+    assert_eq!(played.next(), Instruction::Close);
 }
 
 #[test]
 fn half_a_head_and_an_end_is_closed_without_a_word() {
     let mut played = Played::new();
-    assert_eq!(played.receive("GET /a HTTP/1.1\r\nHos"), Step::Receive);
+    assert_eq!(played.receive("GET /a HTTP/1.1\r\nHos"), Instruction::Receive);
     played.connection.received_end();
-    assert_eq!(played.next(), Step::Close);
+    assert_eq!(played.next(), Instruction::Close);
 }
 
 #[test]
 fn bytes_behind_the_last_request_are_waited_out_until_the_client_ends_its_side() {
     for behind in ["", "GET"] {
         let mut played = Played::new();
-        assert!(matches!(played.receive(&format!("{REQUEST}{behind}")), Step::Handle(_)));
+        assert!(matches!(played.receive(&format!("{REQUEST}{behind}")), Instruction::Handle(_)));
         played.answer(Persistence::Close);
-        assert_eq!(played.next(), Step::Send);
+        assert_eq!(played.next(), Instruction::Send);
         played.send(6);
-        assert_eq!(played.next(), Step::ShutDownWrite, "{behind:?}");
+        assert_eq!(played.next(), Instruction::ShutDownWrite, "{behind:?}");
     }
     let mut played = Played::new();
     played.connection.received_end();
-    assert!(matches!(played.receive(REQUEST), Step::Handle(_)));
+    assert!(matches!(played.receive(REQUEST), Instruction::Handle(_)));
     played.answer(Persistence::Close);
     played.send(6);
-    assert_eq!(played.next(), Step::Close);
+    assert_eq!(played.next(), Instruction::Close);
 }
 
 #[test]
 fn after_the_request_that_its_client_called_the_last_it_is_closed_unless_more_came() {
     let (begin, end) = REQUEST.split_at(7);
     for (pieces, behind, expected) in [
-        (&[REQUEST][..], "", Step::CloseIfQuiet),
-        (&[REQUEST], "GET", Step::ShutDownWrite),
-        (&[begin, end], "", Step::ShutDownWrite),
+        (&[REQUEST][..], "", Instruction::CloseIfQuiet),
+        (&[REQUEST], "GET", Instruction::ShutDownWrite),
+        (&[begin, end], "", Instruction::ShutDownWrite),
     ] {
         let mut played = Played::new();
         for piece in pieces {
@@ -173,28 +173,28 @@ fn after_the_request_that_its_client_called_the_last_it_is_closed_unless_more_ca
         }
         played.connection.received(behind.as_bytes());
         played.answer(Persistence::LastRequest);
-        assert_eq!(played.next(), Step::Send);
+        assert_eq!(played.next(), Instruction::Send);
         played.send(6);
         assert_eq!(played.next(), expected, "{pieces:?} {behind:?}");
     }
     let mut played = Played::new();
-    assert!(matches!(played.receive(REQUEST), Step::Handle(_)));
+    assert!(matches!(played.receive(REQUEST), Instruction::Handle(_)));
     played.answer(Persistence::LastRequest);
     played.send(6);
-    assert_eq!(played.next(), Step::CloseIfQuiet);
-    assert_eq!(played.receive("G"), Step::ShutDownWrite, "it was not quiet");
+    assert_eq!(played.next(), Instruction::CloseIfQuiet);
+    assert_eq!(played.receive("G"), Instruction::ShutDownWrite, "it was not quiet");
 }
 
 #[test]
 fn a_drain_shortens_every_wait() {
     let mut played = Played::new();
     let end = Deadline::after(played.start, SECOND);
-    played.connection.hurry(end);
+    played.connection.cap_deadlines(end);
     assert_eq!(played.deadline_s(), 1);
-    assert!(matches!(played.receive(REQUEST), Step::Handle(_)));
+    assert!(matches!(played.receive(REQUEST), Instruction::Handle(_)));
     played.answer(Persistence::Close);
     assert_eq!(played.deadline_s(), 30);
-    played.connection.hurry(end);
+    played.connection.cap_deadlines(end);
     assert_eq!(played.deadline_s(), 1);
 }
 
@@ -229,17 +229,17 @@ fn outcomes(pieces: &[&[u8]]) -> Vec<String> {
             rest = later;
             loop {
                 match played.next() {
-                    Step::Handle(head) => {
+                    Instruction::Handle(head) => {
                         outcomes.push(format!("{} {}", head.method, head.target));
                         played.answer(head.persistence);
                     }
-                    Step::Refuse(refusal) => {
+                    Instruction::Refuse(refusal) => {
                         outcomes.push(format!("{refusal:?}"));
                         played.answer(Persistence::Close);
                     }
-                    Step::Send => played.send(played.connection.unsent().len()),
-                    Step::ShutDownWrite => {}
-                    Step::Receive | Step::CloseIfQuiet | Step::Close => break,
+                    Instruction::Send => played.send(played.connection.unsent().len()),
+                    Instruction::ShutDownWrite => {}
+                    Instruction::Receive | Instruction::CloseIfQuiet | Instruction::Close => break,
                 }
             }
         }

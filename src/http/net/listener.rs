@@ -4,34 +4,33 @@
 
 use std::fs;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
+use rustix::io::ioctl_fionbio;
 use rustix::process::umask;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::stream::Stream;
 use crate::config::ListenAddress;
 
 /// How many connections the operating system keeps ready for `accept`.
 const BACKLOG: i32 = 4096;
 
-/// A listening socket.
+/// A listening socket, TCP or unix.
 #[derive(Debug)]
-pub enum Listener {
-    /// TCP, over IPv4 or IPv6.
-    Tcp(TcpListener),
-    /// A unix socket, removed when this is dropped.
-    Unix(UnixListener, SocketFile),
+pub struct Listener {
+    socket: Socket,
+    /// The file of a unix socket.
+    file: Option<SocketFile>,
 }
 
-/// Removes the file of a unix socket when the listener goes.
+/// The file of a unix socket. Dropping this removes it.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+struct SocketFile(PathBuf);
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
@@ -40,10 +39,10 @@ impl Drop for SocketFile {
     }
 }
 
-/// Binds one listen address, which may be several sockets: a name can have several addresses.
+/// Binds one listen address. A name can have several addresses, each of which gets a socket.
 ///
 /// # Errors
-/// What the operating system said, with the address and what to do.
+/// The operating system's error, with the address and what to do.
 pub fn bind(address: &ListenAddress, unix_mode: u32) -> io::Result<Vec<Listener>> {
     match address {
         ListenAddress::Tcp(text) => bind_tcp(text),
@@ -79,7 +78,7 @@ fn listen_tcp(address: SocketAddr) -> io::Result<Listener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    Ok(Listener::Tcp(socket.into()))
+    Ok(Listener { socket, file: None })
 }
 
 fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
@@ -94,11 +93,11 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
     let file = SocketFile(path.to_owned());
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(with_advice)?;
     listener.set_nonblocking(true)?;
-    Ok(Listener::Unix(listener, file))
+    Ok(Listener { socket: OwnedFd::from(listener).into(), file: Some(file) })
 }
 
-/// Removes what a server that was killed has left behind; a socket on which somebody answers is not touched, nor is
-/// a file that is no socket.
+/// Removes the socket of a server that was killed. A socket on which another process accepts is left alone, and so is a
+/// file of another kind.
 fn remove_dead_socket(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -115,43 +114,37 @@ fn remove_dead_socket(path: &Path) -> io::Result<()> {
 }
 
 impl Listener {
-    /// Takes one connection that is ready.
+    /// Accepts one connection that is ready. The client's address is `None` on a unix socket.
     ///
     /// # Errors
     /// `WouldBlock` if there is none; else see `accept(2)`.
-    pub fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
-        match self {
-            Self::Tcp(listener) => {
-                let (stream, peer) = listener.accept()?;
-                stream.set_nonblocking(true)?;
-                // Answers are one `write` each: there is nothing that waiting could join them with. It can only fail if
-                // the peer is gone again, which whoever reads will see.
-                let _ = stream.set_nodelay(true);
-                Ok((Stream::Tcp(stream), Some(peer)))
-            }
-            Self::Unix(listener, _) => {
-                let (stream, _) = listener.accept()?;
-                stream.set_nonblocking(true)?;
-                Ok((Stream::Unix(stream), None))
-            }
+    pub fn accept(&self) -> io::Result<(Socket, Option<SocketAddr>)> {
+        let (stream, peer) = self.socket.accept()?;
+        ioctl_fionbio(&stream, true)?;
+        let peer = peer.as_socket();
+        if peer.is_some() {
+            // Answers are one `write` each: there is nothing that waiting could join them with. It can only fail if the
+            // peer is gone again, which whoever reads will see.
+            let _ = stream.set_tcp_nodelay(true);
         }
+        Ok((stream, peer))
     }
 
-    /// Where it listens, with the port that the operating system chose.
+    /// Returns where it listens, with the port that the operating system chose.
     #[must_use]
     pub fn address(&self) -> String {
-        match self {
-            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "?".to_owned(), |address| address.to_string()),
-            Self::Unix(_, file) => format!("unix:{}", file.0.display()),
+        match &self.file {
+            Some(file) => format!("unix:{}", file.0.display()),
+            None => match self.socket.local_addr().ok().and_then(|address| address.as_socket()) {
+                Some(address) => address.to_string(),
+                None => "?".to_owned(),
+            },
         }
     }
 }
 
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(listener) => listener.as_fd(),
-            Self::Unix(listener, _) => listener.as_fd(),
-        }
+        self.socket.as_fd()
     }
 }

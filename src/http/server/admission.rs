@@ -1,107 +1,103 @@
-//! Keeps some workers free of anything that waits for a database.
+//! Keeps some workers free of handlers that block.
 //!
-//! Requests that may wait go through a lane with fewer places than there are workers. A request that finds it full
-//! stands in line without a worker, so that pages, refusals and errors stay quick whatever the database does; if the
-//! lane has not moved for as long as a request may stand in line, the next one is turned away at once.
+//! A blocking handler needs one of the places, of which there are fewer than workers. A request that finds none waits in a
+//! queue, without a worker, so that pages, refusals and errors are answered quickly whatever the database does. Once no
+//! place was given or returned for as long as a request may wait, further requests are rejected at once.
 //!
-//! Invariant: no more than `places` requests are in the lane, they are let in by their order in line, and each waits in
-//! line for `queue_timeout` at the most.
+//! Invariant: at most `places` requests are admitted, in the order in which they came, and each waits for `queue_timeout`
+//! at most.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::clock::Deadline;
 
-/// A lane, with the requests that stand in line for it.
+/// The places, and the requests that wait for one.
 #[derive(Debug)]
-pub struct Lane<T> {
+pub struct Admission<T> {
     places: usize,
     queue_timeout: Duration,
-    state: Mutex<State<T>>,
+    occupancy: Mutex<Occupancy<T>>,
 }
 
 #[derive(Debug)]
-struct State<T> {
-    inside: usize,
-    last_move: Option<Instant>,
-    line: VecDeque<(Deadline, T)>,
-    /// Nobody is let in line any more.
+struct Occupancy<T> {
+    admitted: usize,
+    /// When a place was last given or returned.
+    last_change: Option<Instant>,
+    queue: VecDeque<(Deadline, T)>,
+    /// No request is queued any more.
     is_closed: bool,
 }
 
-/// What became of a request that wanted into the lane.
+/// What [`Admission::request`] did with a request.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Entry<T> {
-    /// It is in, and must [`Lane::leave`].
-    Entered(T),
-    /// It stands in line now.
-    InLine,
-    /// The lane is full and does not move: nobody could say when it would be let in.
-    TurnedAway(T),
+pub enum Decision<T> {
+    /// It has a place, which [`Admission::leave`] must return.
+    Admitted(T),
+    /// It waits in the queue.
+    Queued,
+    /// There is no place, and none was returned for so long that the request would wait in vain.
+    Rejected(T),
 }
 
-impl<T> Lane<T> {
-    /// A lane with so many places.
+impl<T> Admission<T> {
+    /// Returns an admission with `places`, one at least.
     #[must_use]
     pub fn new(places: usize, queue_timeout: Duration) -> Self {
-        let state = State { inside: 0, last_move: None, line: VecDeque::new(), is_closed: false };
-        Self { places: places.max(1), queue_timeout, state: Mutex::new(state) }
+        let occupancy = Occupancy { admitted: 0, last_change: None, queue: VecDeque::new(), is_closed: false };
+        Self { places: places.max(1), queue_timeout, occupancy: Mutex::new(occupancy) }
     }
 
-    /// Lets a request in, or in line, or turns it away.
-    pub fn enter(&self, request: T, now: Instant) -> Entry<T> {
-        let mut state = self.state();
-        if state.inside < self.places && state.line.is_empty() {
-            state.inside += 1;
-            state.last_move = Some(now);
-            return Entry::Entered(request);
+    /// Admits a request, queues it, or rejects it.
+    pub fn request(&self, request: T, now: Instant) -> Decision<T> {
+        let mut occupancy = self.occupancy.lock();
+        if occupancy.admitted < self.places && occupancy.queue.is_empty() {
+            occupancy.admitted += 1;
+            occupancy.last_change = Some(now);
+            return Decision::Admitted(request);
         }
-        let stands_still = state.last_move.is_some_and(|at| now.saturating_duration_since(at) >= self.queue_timeout);
-        if stands_still || state.is_closed {
-            return Entry::TurnedAway(request);
+        let is_stuck = occupancy.last_change.is_some_and(|at| now.saturating_duration_since(at) >= self.queue_timeout);
+        if is_stuck || occupancy.is_closed {
+            return Decision::Rejected(request);
         }
-        state.line.push_back((Deadline::after(now, self.queue_timeout), request));
-        Entry::InLine
+        occupancy.queue.push_back((Deadline::after(now, self.queue_timeout), request));
+        Decision::Queued
     }
 
-    /// Takes note that a request left, and lets in the one whose turn it is: that one is returned, and must leave too.
+    /// Returns the place of a request, or passes it on to the next one in the queue, which is returned and must leave too.
     pub fn leave(&self, now: Instant) -> Option<T> {
-        let mut state = self.state();
-        state.last_move = Some(now);
-        if let Some((_, next)) = state.line.pop_front() {
+        let mut occupancy = self.occupancy.lock();
+        occupancy.last_change = Some(now);
+        if let Some((_, next)) = occupancy.queue.pop_front() {
             return Some(next);
         }
-        state.inside -= 1;
+        occupancy.admitted -= 1;
         None
     }
 
-    /// Takes everybody out of the line, and closes it: from now on whoever does not get in at once is turned away.
-    pub fn close_line(&self) -> Vec<T> {
-        let mut state = self.state();
-        state.is_closed = true;
-        state.line.drain(..).map(|(_, request)| request).collect()
+    /// Empties the queue and closes it: a request that is not admitted at once is rejected from now on.
+    #[must_use]
+    pub fn close_queue(&self) -> Vec<T> {
+        let mut occupancy = self.occupancy.lock();
+        occupancy.is_closed = true;
+        occupancy.queue.drain(..).map(|(_, request)| request).collect()
     }
 
-    /// When the first one in line will have stood there for too long.
+    /// Returns when the first request in the queue will have waited for too long.
     #[must_use]
     pub fn next_overdue(&self) -> Option<Instant> {
-        self.state().line.front().map(|(deadline, _)| deadline.instant())
+        self.occupancy.lock().queue.front().map(|(deadline, _)| deadline.instant())
     }
 
-    /// Takes those out of the line that stood there for too long.
+    /// Takes those requests out of the queue that have waited for too long.
+    #[must_use]
     pub fn take_overdue(&self, now: Instant) -> Vec<T> {
-        let mut state = self.state();
-        let mut overdue = Vec::new();
-        while state.line.front().is_some_and(|(deadline, _)| deadline.is_over(now)) {
-            overdue.extend(state.line.pop_front().map(|(_, request)| request));
-        }
-        overdue
-    }
-
-    /// A worker that panicked never holds this lock: there is no foreign code under it.
-    fn state(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut occupancy = self.occupancy.lock();
+        let count = occupancy.queue.iter().take_while(|(deadline, _)| deadline.is_over(now)).count();
+        occupancy.queue.drain(..count).map(|(_, request)| request).collect()
     }
 }
 
@@ -113,30 +109,30 @@ mod tests {
     const QUEUE_TIMEOUT: Duration = Duration::from_secs(1);
 
     #[test]
-    fn those_in_line_are_let_in_by_their_order() {
-        let lane = Lane::new(1, QUEUE_TIMEOUT);
+    fn queued_requests_are_admitted_in_order() {
+        let admission = Admission::new(1, QUEUE_TIMEOUT);
         let now = clock::now();
-        assert_eq!(lane.enter("a", now), Entry::Entered("a"));
-        assert_eq!(lane.enter("b", now), Entry::InLine);
-        assert_eq!(lane.enter("c", now), Entry::InLine);
-        assert_eq!(lane.leave(now), Some("b"));
-        assert_eq!(lane.enter("d", now), Entry::InLine);
-        assert_eq!(lane.leave(now), Some("c"));
-        assert_eq!(lane.leave(now), Some("d"));
-        assert_eq!(lane.leave(now), None);
-        assert_eq!(lane.enter("e", now), Entry::Entered("e"));
+        assert_eq!(admission.request("a", now), Decision::Admitted("a"));
+        assert_eq!(admission.request("b", now), Decision::Queued);
+        assert_eq!(admission.request("c", now), Decision::Queued);
+        assert_eq!(admission.leave(now), Some("b"));
+        assert_eq!(admission.request("d", now), Decision::Queued);
+        assert_eq!(admission.leave(now), Some("c"));
+        assert_eq!(admission.leave(now), Some("d"));
+        assert_eq!(admission.leave(now), None);
+        assert_eq!(admission.request("e", now), Decision::Admitted("e"));
     }
 
     #[test]
-    fn a_lane_that_stands_still_turns_the_next_one_away() {
-        let lane = Lane::new(1, QUEUE_TIMEOUT);
+    fn while_no_place_is_returned_the_next_request_is_rejected() {
+        let admission = Admission::new(1, QUEUE_TIMEOUT);
         let start = clock::now();
-        assert_eq!(lane.enter("a", start), Entry::Entered("a"));
-        assert_eq!(lane.enter("b", start + QUEUE_TIMEOUT / 2), Entry::InLine);
-        assert_eq!(lane.enter("c", start + QUEUE_TIMEOUT), Entry::TurnedAway("c"));
-        assert_eq!(lane.take_overdue(start + QUEUE_TIMEOUT), Vec::<&str>::new());
-        assert_eq!(lane.take_overdue(start + QUEUE_TIMEOUT * 3 / 2), ["b"]);
-        assert_eq!(lane.leave(start + QUEUE_TIMEOUT * 2), None);
-        assert_eq!(lane.enter("d", start + QUEUE_TIMEOUT * 9), Entry::Entered("d"));
+        assert_eq!(admission.request("a", start), Decision::Admitted("a"));
+        assert_eq!(admission.request("b", start + QUEUE_TIMEOUT / 2), Decision::Queued);
+        assert_eq!(admission.request("c", start + QUEUE_TIMEOUT), Decision::Rejected("c"));
+        assert_eq!(admission.take_overdue(start + QUEUE_TIMEOUT), Vec::<&str>::new());
+        assert_eq!(admission.take_overdue(start + QUEUE_TIMEOUT * 3 / 2), ["b"]);
+        assert_eq!(admission.leave(start + QUEUE_TIMEOUT * 2), None);
+        assert_eq!(admission.request("d", start + QUEUE_TIMEOUT * 9), Decision::Admitted("d"));
     }
 }

@@ -1,7 +1,9 @@
-//! From a head to the bytes of its answer: calls the handler, and speaks for it where it cannot.
+//! From a request, or a refusal, to the bytes of its answer and its line in the access log.
 //!
-//! Invariant: every request gets one answer and one report, also if its handler panics.
+//! Invariant: every request gets one answer and one report, also if its handler panics or the drain ends before it
+//! returns.
 
+use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,8 +11,8 @@ use std::time::Instant;
 
 use rouille::{Request, Response};
 
-use super::Shared;
-use super::drain::{InFlight, Waiting};
+use super::drain::{InFlight, PendingAnswer};
+use super::shared::{CompleteRequest, ListenerState};
 use crate::clock::{self, Deadline};
 use crate::http::context::RequestContext;
 use crate::http::message::encode::{AnswerFrame, DateCache, encode};
@@ -19,24 +21,26 @@ use crate::http::message::grammar::path_of;
 use crate::http::message::head::{self, Head};
 use crate::http::message::refusal::Refusal;
 use crate::http::message::request_id::RequestIds;
-use crate::http::net::table::Wire;
+use crate::http::net::table::OpenConnection;
 use crate::observe::{Answered, Observation};
 use crate::problem::{ALLOWED_METHODS, Problem, ProblemCode};
 
 /// The field that carries a request id, in both directions.
 pub const REQUEST_ID_FIELD: &str = "x-request-id";
 
-/// One worker's means to answer.
+/// Stands for the method and the target of a request that has none.
+const UNREAD: &str = "-";
+
+/// What one thread answers with.
 pub struct Responder {
-    shared: Arc<Shared>,
-    in_flight: Arc<InFlight>,
+    shared: Arc<ListenerState>,
     date: DateCache,
     ids: RequestIds,
-    unreported: Vec<Report>,
+    unreported: Vec<AccessRecord>,
 }
 
-/// One request on its way to its answer.
-struct Exchange {
+/// A request that is being answered.
+struct ActiveRequest {
     request: Request,
     context: RequestContext,
     version: Version,
@@ -44,157 +48,190 @@ struct Exchange {
     since: Instant,
 }
 
-/// An answer that is not in the access log yet: it goes out first.
-struct Report {
-    exchange: Exchange,
+/// An answer that is not in the access log yet: it is sent first.
+struct AccessRecord {
+    active: ActiveRequest,
     status: u16,
     body_bytes: usize,
 }
 
-/// Stands for the method and the target of a request that has none.
-const UNREAD: &str = "-";
-
 impl Responder {
-    /// A responder that leaves a record of what may take long in `in_flight`.
-    pub fn new(shared: Arc<Shared>, in_flight: Arc<InFlight>) -> Self {
-        Self { shared, in_flight, date: DateCache::default(), ids: RequestIds::new(), unreported: Vec::new() }
+    /// Returns a responder that has nothing to report.
+    #[must_use]
+    pub fn new(shared: Arc<ListenerState>) -> Self {
+        Self { shared, date: DateCache::default(), ids: RequestIds::new(), unreported: Vec::new() }
     }
 
-    /// Answers a request from memory.
-    pub fn answer(&mut self, wire: &mut Wire, head: Head, since: Instant) {
-        let mut exchange = self.begin(wire, head, since);
-        let response = self.call_handler(&mut exchange);
-        self.append(wire, exchange, response);
+    /// Calls the handler of a request and appends its answer.
+    pub fn answer(&mut self, connection: &mut OpenConnection, request: CompleteRequest) {
+        let CompleteRequest { head, since } = request;
+        let mut active = self.begin(connection.peer, head, since);
+        let response = self.call_handler(&mut active);
+        self.append(connection, active, response);
     }
 
-    /// Answers a request whose handler may wait. Should the drain end meanwhile, the last word is spoken in its place,
-    /// and then nothing is appended.
-    pub fn answer_waiting(&mut self, wire: &mut Wire, head: Head, since: Instant) {
-        let mut exchange = self.begin(wire, head, since);
-        // Behind answers that are only partly sent, nobody else can say anything.
-        let others_may_answer = !wire.connection.has_output();
-        if others_may_answer {
-            self.in_flight.begin(Waiting {
-                socket: Arc::clone(&wire.socket),
-                method: exchange.request.method().to_owned(),
-                target: exchange.request.raw_url().to_owned(),
-                since,
-                version: exchange.version,
-                request_id: exchange.context.request_id().to_owned(),
-            });
+    /// Calls a handler that may block, with a record in `in_flight`. Appends nothing if the request was answered
+    /// meanwhile because the drain ended.
+    pub fn answer_blocking(&mut self, connection: &mut OpenConnection, request: CompleteRequest, in_flight: &InFlight) {
+        let CompleteRequest { head, since } = request;
+        // Behind an answer that is only partly sent, no other thread can send anything.
+        let may_be_answered_by_others = !connection.state.has_output();
+        let head_of_record = may_be_answered_by_others.then(|| head.clone());
+        let mut active = self.begin(connection.peer, head, since);
+        if let Some(head) = head_of_record {
+            let request_id = active.context.request_id().to_owned();
+            in_flight.begin(PendingAnswer { socket: Arc::clone(&connection.socket), head, request_id, since });
         }
-        let response = self.call_handler(&mut exchange);
-        if others_may_answer && self.in_flight.end().is_none() {
-            wire.connection.abandon();
+        let response = self.call_handler(&mut active);
+        if may_be_answered_by_others && in_flight.take().is_none() {
+            connection.state.abandon();
             return;
         }
-        self.append(wire, exchange, response);
+        self.append(connection, active, response);
     }
 
-    /// Answers 503 to a request that has waited for its turn too long.
-    pub fn turn_away(&mut self, wire: &mut Wire, head: Head, since: Instant) {
-        let exchange = self.begin(wire, head, since);
-        let is_draining = self.shared.drain_end().is_some();
-        self.say(wire, exchange, if is_draining { Refusal::ShuttingDown } else { Refusal::Overloaded });
+    /// Appends a 503 to a request that has waited for too long for a worker or for admission.
+    pub fn reject_overloaded(&mut self, connection: &mut OpenConnection, head: Head, since: Instant) {
+        let active = self.begin(connection.peer, head, since);
+        let is_draining = self.shared.drain_deadline().is_some();
+        self.send_refusal(connection, active, if is_draining { Refusal::ShuttingDown } else { Refusal::Overloaded });
     }
 
-    /// Answers a request that no handler will see. The connection ends with it.
-    pub fn refuse(&mut self, wire: &mut Wire, refusal: Refusal, since: Instant) {
-        let unread = wire.connection.unread();
+    /// Appends the answer to a head that is no request. The connection ends with it.
+    pub fn refuse_head(&mut self, connection: &mut OpenConnection, refusal: Refusal, since: Instant) {
+        let unread = connection.state.unread();
         let head = head::of_refused(unread, &self.shared.reads).unwrap_or_else(|| Head {
-            // There is no method that could be trusted, but an answer to HEAD must not have a body.
+            // The method is not known to be right, but an answer to HEAD must not have a body.
             method: if unread.starts_with(b"HEAD ") { "HEAD" } else { UNREAD }.to_owned(),
             target: UNREAD.to_owned(),
             fields: Vec::new(),
             version: Version::Http11,
             persistence: Persistence::Close,
         });
-        let exchange = self.begin(wire, head, since);
-        self.say(wire, exchange, refusal);
+        let active = self.begin(connection.peer, head, since);
+        self.send_refusal(connection, active, refusal);
     }
 
-    /// Puts the answers that went out in the access log.
+    /// Answers a request in place of its worker, with 503. Returns false if the client does not take it at once.
+    pub fn answer_unfinished(&mut self, pending: PendingAnswer) -> bool {
+        let PendingAnswer { socket, head, request_id, since } = pending;
+        let active = ActiveRequest::new(None, head, RequestContext::new(request_id, Deadline::never(since)), since);
+        let response = active.refuse(Refusal::ShuttingDown);
+        let mut bytes = Vec::new();
+        // There is no time left to wait for a client that does not read.
+        let outcome = self.encode(active, Persistence::Close, response, &mut bytes);
+        let Ok(record) = outcome.and_then(|record| socket.socket().write_all(&bytes).map(|()| record)) else {
+            return false;
+        };
+        self.shared.observer.emit(&Observation::Rejected { reason: Refusal::ShuttingDown.reason() });
+        self.unreported.push(record);
+        true
+    }
+
+    /// Reports the answers that were sent since the last call.
     pub fn report(&mut self) {
         let now = clock::now();
-        for Report { exchange, status, body_bytes } in self.unreported.drain(..) {
+        for AccessRecord { active, status, body_bytes } in self.unreported.drain(..) {
             self.shared.observer.emit(&Observation::Answered(&Answered {
-                method: exchange.request.method(),
-                target: exchange.request.raw_url(),
-                route: exchange.context.route(),
+                method: active.request.method(),
+                target: active.request.raw_url(),
+                route: active.context.route(),
                 status,
                 body_bytes,
-                duration: now.saturating_duration_since(exchange.since),
-                request_id: exchange.context.request_id(),
-                code: exchange.context.problem(),
+                duration: now.saturating_duration_since(active.since),
+                request_id: active.context.request_id(),
+                code: active.context.problem(),
             }));
         }
     }
 
-    fn begin(&mut self, wire: &Wire, head: Head, since: Instant) -> Exchange {
+    fn begin(&mut self, peer: Option<SocketAddr>, head: Head, since: Instant) -> ActiveRequest {
         let from_client = head.fields.iter().find(|(name, _)| name == REQUEST_ID_FIELD).map(|(_, id)| id.as_str());
         let request_id = self.ids.choose(from_client);
-        let deadline = self.shared.drain_end().unwrap_or_else(|| Deadline::never(since));
-        // Peers on unix sockets have no address; no handler asks for one.
-        let peer = wire.peer.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
-        Exchange {
+        let deadline = self.shared.drain_deadline().unwrap_or_else(|| Deadline::never(since));
+        ActiveRequest::new(peer, head, RequestContext::new(request_id, deadline), since)
+    }
+
+    fn call_handler(&self, active: &mut ActiveRequest) -> Response {
+        let ActiveRequest { request, context, .. } = &*active;
+        match catch_unwind(AssertUnwindSafe(|| (self.shared.service.handle)(request, context))) {
+            Ok(response) => response,
+            Err(_) => {
+                self.shared.observer.emit(&Observation::WorkerPanicked { request_id: context.request_id() });
+                let problem = Problem::new(ProblemCode::Internal, "This is a defect of the server; its log says more.");
+                context.set_problem(problem.code);
+                let response = problem.response(Some(path_of(request.raw_url())), context.request_id());
+                active.persistence = Persistence::Close;
+                response
+            }
+        }
+    }
+
+    fn send_refusal(&mut self, connection: &mut OpenConnection, active: ActiveRequest, refusal: Refusal) {
+        self.shared.observer.emit(&Observation::Rejected { reason: refusal.reason() });
+        let response = active.refuse(refusal);
+        self.append(connection, active, response);
+    }
+
+    fn append(&mut self, connection: &mut OpenConnection, active: ActiveRequest, response: Response) {
+        let persistence = match active.persistence {
+            // Requests that were received already are still answered.
+            Persistence::KeepAlive if self.shared.drain_deadline().is_some() && !connection.state.has_input() => {
+                Persistence::Close
+            }
+            as_requested => as_requested,
+        };
+        // Our bodies are in memory, and reading them cannot fail; if one did, nothing could be answered.
+        let Ok(record) = self.encode(active, persistence, response, connection.state.output()) else {
+            connection.state.abandon();
+            return;
+        };
+        connection.state.answered(persistence, &self.shared.limits, clock::now());
+        self.unreported.push(record);
+    }
+
+    /// Frames and encodes an answer: the one place where its bytes are made.
+    fn encode(
+        &mut self,
+        active: ActiveRequest,
+        persistence: Persistence,
+        response: Response,
+        output: &mut Vec<u8>,
+    ) -> io::Result<AccessRecord> {
+        let status = response.status_code;
+        let frame = AnswerFrame {
+            method: active.request.method(),
+            version: active.version,
+            persistence,
+            date: self.date.at(clock::wall()),
+            request_id: active.context.request_id(),
+        };
+        let body_bytes = encode(response, &frame, output)?;
+        Ok(AccessRecord { active, status, body_bytes })
+    }
+}
+
+impl ActiveRequest {
+    fn new(peer: Option<SocketAddr>, head: Head, context: RequestContext, since: Instant) -> Self {
+        // Clients on unix sockets have no address; no handler asks for one.
+        let peer = peer.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        Self {
             request: Request::fake_http_from(peer, head.method, head.target, head.fields, Vec::new()),
-            context: RequestContext::new(request_id, deadline),
+            context,
             version: head.version,
             persistence: head.persistence,
             since,
         }
     }
 
-    fn call_handler(&self, exchange: &mut Exchange) -> Response {
-        let Exchange { request, context, .. } = &*exchange;
-        match catch_unwind(AssertUnwindSafe(|| (self.shared.service.handle)(request, context))) {
-            Ok(response) => response,
-            Err(_) => {
-                let request_id = context.request_id();
-                self.shared.observer.emit(&Observation::WorkerPanicked { request_id });
-                context.set_problem(ProblemCode::Internal);
-                let problem = Problem::new(ProblemCode::Internal, "This is a defect of the server; its log says more.");
-                let response = problem.response(Some(path_of(request.raw_url())), request_id);
-                exchange.persistence = Persistence::Close;
-                response
-            }
+    fn refuse(&self, refusal: Refusal) -> Response {
+        self.context.set_problem(refusal.code());
+        let instance = Some(path_of(self.request.raw_url())).filter(|path| path.starts_with('/'));
+        let response = refusal.problem().response(instance, self.context.request_id());
+        match refusal {
+            // A 405 has an `Allow` (RFC 9110 §15.5.6): the methods that every path here allows.
+            Refusal::Connect => response.with_additional_header("Allow", ALLOWED_METHODS),
+            _ => response,
         }
-    }
-
-    fn say(&mut self, wire: &mut Wire, exchange: Exchange, refusal: Refusal) {
-        self.shared.observer.emit(&Observation::Rejected { reason: refusal.reason() });
-        exchange.context.set_problem(refusal.code());
-        let instance = Some(path_of(exchange.request.raw_url())).filter(|path| path.starts_with('/'));
-        let mut response = refusal.problem().response(instance, exchange.context.request_id());
-        if refusal == Refusal::Connect {
-            // RFC 9110 §15.5.6: a 405 says what is allowed; what every path here allows stands for the server.
-            response = response.with_additional_header("Allow", ALLOWED_METHODS);
-        }
-        self.append(wire, exchange, response);
-    }
-
-    fn append(&mut self, wire: &mut Wire, exchange: Exchange, response: Response) {
-        let persistence = match exchange.persistence {
-            // What the client has sent already is still answered.
-            Persistence::KeepAlive if self.shared.drain_end().is_some() && !wire.connection.has_input() => {
-                Persistence::Close
-            }
-            as_asked => as_asked,
-        };
-        let status = response.status_code;
-        let framing = AnswerFrame {
-            method: exchange.request.method(),
-            version: exchange.version,
-            persistence,
-            date: self.date.at(clock::wall()),
-            request_id: exchange.context.request_id(),
-        };
-        // Our bodies are in memory, and reading them cannot fail; if one did, there would be nothing left to say.
-        let Ok(body_bytes) = encode(response, &framing, wire.connection.output()) else {
-            wire.connection.abandon();
-            return;
-        };
-        wire.connection.answered(persistence, &self.shared.limits, clock::now());
-        self.unreported.push(Report { exchange, status, body_bytes });
     }
 }

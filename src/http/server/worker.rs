@@ -1,67 +1,56 @@
 //! The threads that read, parse, handle and answer.
 //!
-//! Each waits at the poller for a connection that became ready, or for a job, and does it to the end itself.
+//! Each polls the work queue for a connection that became ready, or for a job, and does it to the end itself.
 //!
-//! Invariant: a worker never waits for one client. It reads
-//! what is there, answers what is complete, writes what the socket takes, and gives the connection back; only a handler
-//! may wait, and only within its lane, and then others look ([`super::lookout`]).
+//! Invariant: a worker never waits for one client. It reads what was received, answers complete requests, writes what the
+//! socket takes, and puts the connection back into the table. Only a handler may block, only once it is admitted, and
+//! while it may, this worker does not count among those that poll.
 
 use std::convert::Infallible;
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::admission::Entry;
+use super::admission::Decision;
 use super::drain::{self, InFlight};
 use super::responder::Responder;
-use super::{Job, LaneRequest, Shared};
+use super::shared::{CompleteRequest, Job, ListenerState, QueuedRequest, Task};
 use crate::clock;
-use crate::http::LaneChoice;
-use crate::http::connection::{Buffers, Step};
+use crate::http::Class;
+use crate::http::connection::{Buffers, Instruction};
 use crate::http::limits::{MAX_BATCH_BYTES, MAX_HEAD_BYTES, MAX_REQUESTS_PER_TURN};
-use crate::http::message::head::Head;
 use crate::http::message::refusal::Refusal;
-use crate::http::net::poll::{Interest, Ready};
-use crate::http::net::table::Wire;
+use crate::http::net::poll::Interest;
+use crate::http::net::table::OpenConnection;
 use crate::observe::Observation;
 
-/// How often a worker looks in vain before it goes to sleep.
-const VAIN_LOOKS: usize = 2;
-
-/// One worker thread's belongings.
+/// What one worker thread owns.
 pub struct Worker {
-    shared: Arc<Shared>,
+    shared: Arc<ListenerState>,
+    in_flight: Arc<InFlight>,
     responder: Responder,
     buffers: Buffers,
     scratch: Box<[u8]>,
-    next_look: NextLook,
 }
 
-/// What a look asks for first. In turns, so that neither waits for as long as there is some of the other.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum NextLook {
-    Connections,
-    Jobs,
-}
-
-/// How a turn of a connection ended.
-enum Turn {
-    /// It waits for its client.
+/// Why a worker stops serving a connection for now.
+enum Pause {
+    /// The connection waits for its client.
     Wait(Interest),
-    /// It has more requests, and others have their turn first.
-    Again,
-    /// Its next request may wait for a database.
-    NeedsLane(Head),
+    /// It has more requests, but others are served first.
+    Yield,
+    /// Its next request needs to be admitted.
+    NeedsAdmission(CompleteRequest),
     /// It is closed.
-    Over,
+    Closed,
 }
 
-/// What is left of a connection's turn.
+/// How much a worker may do for one connection before it serves others.
 struct Budget {
-    /// When a worker was told of what is being answered.
+    /// When the requests that are being answered were received.
     since: Instant,
     /// A second read would nearly always find nothing.
     may_read: bool,
@@ -69,36 +58,41 @@ struct Budget {
 }
 
 impl Budget {
-    fn since(since: Instant) -> Self {
+    fn new(since: Instant) -> Self {
         Self { since, may_read: true, requests: MAX_REQUESTS_PER_TURN }
     }
 }
 
+/// The place of an admitted request. Dropping it passes the place on.
+struct Place<'a>(&'a ListenerState);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(QueuedRequest { connection, request }) = self.0.admission.leave(clock::now()) {
+            self.0.queue.push(Job { connection, task: Task::Answer(request) });
+        }
+    }
+}
+
 impl Worker {
-    /// A worker that leaves a record of what it handles in `in_flight`.
-    pub fn new(shared: Arc<Shared>, in_flight: Arc<InFlight>) -> Self {
+    /// Returns a worker that records in `in_flight` what it handles.
+    pub fn new(shared: Arc<ListenerState>, in_flight: Arc<InFlight>) -> Self {
         Self {
-            responder: Responder::new(Arc::clone(&shared), in_flight),
+            responder: Responder::new(Arc::clone(&shared)),
             shared,
+            in_flight,
             buffers: Buffers::default(),
             scratch: vec![0; MAX_HEAD_BYTES].into_boxed_slice(),
-            next_look: NextLook::Connections,
         }
     }
 
-    /// Works until it is told to stop.
+    /// Works until the queue is closed.
     pub fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
-        let mut ready = Ready::of(1);
-        shared.lookout.join();
-        loop {
-            shared.lookout.rest_if_enough_look();
-            let job = self.look(&mut ready);
-            if matches!(job, Job::Stop) {
-                return shared.lookout.leave();
-            }
-            // A defect of ours costs the connection that met it, not the worker: the job owns the connection, and
-            // closes it on the way out.
+        let mut polling = shared.queue.join();
+        while let Some(job) = shared.queue.poll(&mut polling, |key| shared.claim(key)) {
+            // A defect of ours costs the connection that met it, not the worker: the job owns the connection, which is
+            // closed when the job is dropped.
             if catch_unwind(AssertUnwindSafe(|| self.work(job))).is_err() {
                 self.shared.observer.emit(&Observation::WorkerPanicked { request_id: "-" });
                 self.buffers = Buffers::default();
@@ -107,94 +101,43 @@ impl Worker {
         }
     }
 
-    /// Looks until there is something to do.
-    fn look(&mut self, ready: &mut Ready) -> Job {
-        if std::mem::replace(&mut self.next_look, NextLook::Connections) == NextLook::Jobs
-            && let Some(job) = self.shared.next_job()
-        {
-            return job;
+    fn work(&mut self, Job { mut connection, task }: Job) {
+        connection.state.lend_buffers(&mut self.buffers);
+        match task {
+            Task::Serve(since) => return self.serve(connection, Budget::new(since)),
+            Task::Answer(request) => self.answer_blocking(&mut connection, request),
+            Task::Reject(request) => self.responder.reject_overloaded(&mut connection, request.head, request.since),
+            Task::RefuseHead => {
+                connection.state.refuse_unfinished();
+                self.responder.refuse_head(&mut connection, Refusal::HeadTimeout, clock::now());
+            }
         }
-        let mut vain_looks = 0;
-        loop {
-            let timeout = (vain_looks < VAIN_LOOKS).then_some(Duration::ZERO);
-            // A wait that fails (it can be interrupted) is a wait that was short.
-            let _ = self.shared.poller.wait(ready, timeout);
-            let since = clock::now();
-            let mut ours = None;
-            for wire in ready.keys().filter_map(|key| self.shared.table.take(key)) {
-                if wire.connection.deadline().is_over(since) {
-                    // A byte that is read too late does not save a connection from its deadline.
-                    self.shared.expire(wire, since);
-                } else if let Some(another) = ours.replace(Job::Ready { wire, since }) {
-                    // There is room for one, but the standard library may have made more.
-                    self.shared.send(another);
-                }
-            }
-            if let Some(ours) = ours {
-                // A wait that tells of a connection may have used up the notification of a job.
-                self.shared.tell_of_jobs();
-                self.next_look = NextLook::Jobs;
-                return ours;
-            }
-            if let Some(job) = self.shared.next_job() {
-                return job;
-            }
-            vain_looks += 1;
-            // Who has something to ask, or to answer, may do so first: then there is more to do before the next sleep.
-            thread::yield_now();
-        }
+        self.serve(connection, Budget::new(clock::now()));
     }
 
-    fn work(&mut self, job: Job) {
-        match job {
-            Job::Ready { mut wire, since } => {
-                wire.connection.lend_buffers(&mut self.buffers);
-                self.converse(wire, Budget::since(since));
-            }
-            Job::Admitted(LaneRequest { mut wire, head, since }) => {
-                wire.connection.lend_buffers(&mut self.buffers);
-                self.answer_in_lane(&mut wire, head, since);
-                self.converse(wire, Budget::since(clock::now()));
-            }
-            Job::Overdue(LaneRequest { mut wire, head, since }) => {
-                wire.connection.lend_buffers(&mut self.buffers);
-                self.responder.turn_away(&mut wire, head, since);
-                self.converse(wire, Budget::since(clock::now()));
-            }
-            Job::HeadExpired(mut wire) => {
-                wire.connection.lend_buffers(&mut self.buffers);
-                wire.connection.refuse_unfinished();
-                let now = clock::now();
-                self.responder.refuse(&mut wire, Refusal::HeadTimeout, now);
-                self.converse(wire, Budget::since(now));
-            }
-            Job::Stop => {}
-        }
-    }
-
-    /// Goes on with a connection for as long as that needs no waiting for its client.
-    fn converse(&mut self, mut wire: Box<Wire>, mut budget: Budget) {
+    /// Serves a connection for as long as its client need not be waited for.
+    fn serve(&mut self, mut connection: Box<OpenConnection>, mut budget: Budget) {
         loop {
-            let ControlFlow::Break(turn) = self.turn(&mut wire, &mut budget);
-            match turn {
-                Turn::Wait(interest) => return self.give_back(wire, interest),
-                Turn::Again => return self.shared.send(Job::Ready { wire, since: clock::now() }),
-                Turn::Over => return wire.connection.return_buffers(&mut self.buffers),
-                Turn::NeedsLane(head) => {
-                    // Answers to earlier requests of the same client must not wait for the database too. If they cannot
-                    // go now, they go with the next one.
-                    let _ = self.flush(&mut wire);
-                    let request = LaneRequest { wire, head, since: budget.since };
-                    match self.shared.lane.enter(request, clock::now()) {
-                        Entry::Entered(request) => {
-                            wire = request.wire;
-                            self.answer_in_lane(&mut wire, request.head, request.since);
+            let ControlFlow::Break(pause) = self.serve_until_pause(&mut connection, &mut budget);
+            match pause {
+                Pause::Wait(interest) => return self.put_back(connection, interest),
+                Pause::Yield => return self.shared.queue.push(Job { connection, task: Task::Serve(clock::now()) }),
+                Pause::Closed => return connection.state.return_buffers(&mut self.buffers),
+                Pause::NeedsAdmission(request) => {
+                    // Answers to earlier requests of the same client must not wait for the database too. If the socket
+                    // takes none now, they are sent with the next one.
+                    let _ = self.flush(&mut connection);
+                    match self.shared.admission.request(QueuedRequest { connection, request }, clock::now()) {
+                        Decision::Admitted(admitted) => {
+                            connection = admitted.connection;
+                            self.answer_blocking(&mut connection, admitted.request);
                         }
-                        Entry::TurnedAway(request) => {
-                            wire = request.wire;
-                            self.responder.turn_away(&mut wire, request.head, request.since);
+                        Decision::Rejected(rejected) => {
+                            connection = rejected.connection;
+                            let CompleteRequest { head, since } = rejected.request;
+                            self.responder.reject_overloaded(&mut connection, head, since);
                         }
-                        Entry::InLine => return,
+                        Decision::Queued => return,
                     }
                     budget.since = clock::now();
                 }
@@ -202,122 +145,116 @@ impl Worker {
         }
     }
 
-    fn turn(&mut self, wire: &mut Wire, budget: &mut Budget) -> ControlFlow<Turn, Infallible> {
-        // What an earlier turn could not send goes first: else a slow reader that asks on and on has us store without end.
-        self.flush(wire)?;
+    fn serve_until_pause(
+        &mut self,
+        connection: &mut OpenConnection,
+        budget: &mut Budget,
+    ) -> ControlFlow<Pause, Infallible> {
+        // What could not be sent before goes first: else a client that reads slowly and requests on has us store without
+        // end.
+        self.flush(connection)?;
         loop {
-            if budget.requests == 0 && wire.connection.has_input() {
-                self.flush(wire)?;
-                return ControlFlow::Break(Turn::Again);
+            if budget.requests == 0 && connection.state.has_input() {
+                self.flush(connection)?;
+                return ControlFlow::Break(Pause::Yield);
             }
-            if wire.connection.unsent().len() > MAX_BATCH_BYTES {
-                self.flush(wire)?;
+            if connection.state.unsent().len() > MAX_BATCH_BYTES {
+                self.flush(connection)?;
             }
             let now = clock::now();
-            match wire.connection.next(&self.shared.limits, &self.shared.reads, now) {
-                Step::Handle(head) => {
+            match connection.state.next(&self.shared.limits, &self.shared.reads, now) {
+                Instruction::Handle(head) => {
+                    let since = budget.since;
                     budget.requests = budget.requests.saturating_sub(1);
-                    if now.saturating_duration_since(budget.since) > self.shared.limits.queue_timeout {
-                        self.responder.turn_away(wire, head, budget.since);
-                    } else if (self.shared.service.lane)(&head.method, &head.target) == LaneChoice::Waiting {
-                        return ControlFlow::Break(Turn::NeedsLane(head));
-                    } else {
-                        self.responder.answer(wire, head, budget.since);
+                    if now.saturating_duration_since(since) > self.shared.limits.queue_timeout {
+                        self.responder.reject_overloaded(connection, head, since);
+                        continue;
+                    }
+                    let request = CompleteRequest { head, since };
+                    match (self.shared.service.class)(&request.head.method, &request.head.target) {
+                        Class::Immediate => self.responder.answer(connection, request),
+                        Class::Blocking => return ControlFlow::Break(Pause::NeedsAdmission(request)),
                     }
                 }
-                Step::Refuse(refusal) => self.responder.refuse(wire, refusal, budget.since),
-                Step::Send => self.flush(wire)?,
-                Step::Receive => {
-                    self.flush(wire)?;
-                    self.read(wire, budget)?;
+                Instruction::Refuse(refusal) => self.responder.refuse_head(connection, refusal, budget.since),
+                Instruction::Send => self.flush(connection)?,
+                Instruction::Receive => {
+                    self.flush(connection)?;
+                    self.read(connection, budget)?;
                 }
-                Step::ShutDownWrite => {
-                    if wire.socket.socket().shut_down_write().is_err() {
-                        return ControlFlow::Break(Turn::Over);
+                Instruction::ShutDownWrite => {
+                    if connection.socket.socket().shutdown(Shutdown::Write).is_err() {
+                        return ControlFlow::Break(Pause::Closed);
                     }
                 }
-                Step::CloseIfQuiet => {
+                Instruction::CloseIfQuiet => {
                     budget.may_read = true;
-                    match self.read(wire, budget) {
-                        ControlFlow::Break(Turn::Wait(_)) => return ControlFlow::Break(Turn::Over),
-                        turn => turn?,
+                    match self.read(connection, budget) {
+                        ControlFlow::Break(Pause::Wait(_)) => return ControlFlow::Break(Pause::Closed),
+                        flow => flow?,
                     }
                 }
-                Step::Close => return ControlFlow::Break(Turn::Over),
+                Instruction::Close => return ControlFlow::Break(Pause::Closed),
             }
         }
     }
 
-    /// Answers a request that is in the lane, and lets the next one in.
-    fn answer_in_lane(&mut self, wire: &mut Wire, head: Head, since: Instant) {
+    /// Answers an admitted request, and passes its place on.
+    fn answer_blocking(&mut self, connection: &mut OpenConnection, request: CompleteRequest) {
         let shared = Arc::clone(&self.shared);
-        shared.lookout.leave();
-        let _leave = OnDrop(|| {
-            shared.lookout.join();
-            if let Some(next) = shared.lane.leave(clock::now()) {
-                shared.send(Job::Admitted(next));
-            }
-        });
-        self.responder.answer_waiting(wire, head, since);
+        let _place = Place(&shared);
+        let _stepped_out = shared.queue.step_out();
+        self.responder.answer_blocking(connection, request, &self.in_flight);
     }
 
-    fn read(&mut self, wire: &mut Wire, budget: &mut Budget) -> ControlFlow<Turn> {
+    fn read(&mut self, connection: &mut OpenConnection, budget: &mut Budget) -> ControlFlow<Pause> {
         if !budget.may_read {
-            return ControlFlow::Break(Turn::Wait(Interest::Read));
+            return ControlFlow::Break(Pause::Wait(Interest::Read));
         }
-        let room = wire.connection.room_bytes().min(self.scratch.len());
+        let room = connection.state.room_bytes().min(self.scratch.len());
         loop {
-            return match wire.socket.socket().read(&mut self.scratch[..room]) {
+            return match connection.socket.socket().read(&mut self.scratch[..room]) {
                 Ok(0) => {
-                    wire.connection.received_end();
+                    connection.state.received_end();
                     ControlFlow::Continue(())
                 }
                 Ok(length) => {
                     budget.may_read = false;
-                    wire.connection.received(&self.scratch[..length]);
+                    connection.state.received(&self.scratch[..length]);
                     ControlFlow::Continue(())
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => ControlFlow::Break(Turn::Wait(Interest::Read)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => ControlFlow::Break(Pause::Wait(Interest::Read)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(_) => ControlFlow::Break(Turn::Over),
+                Err(_) => ControlFlow::Break(Pause::Closed),
             };
         }
     }
 
     /// Sends what there is to send, in one `write` if the socket takes it.
-    fn flush(&mut self, wire: &mut Wire) -> ControlFlow<Turn> {
-        while wire.connection.has_output() {
-            match wire.socket.socket().write(wire.connection.unsent()) {
-                Ok(0) => return ControlFlow::Break(Turn::Over),
-                Ok(length) => wire.connection.sent(length, &self.shared.limits, clock::now()),
+    fn flush(&mut self, connection: &mut OpenConnection) -> ControlFlow<Pause> {
+        while connection.state.has_output() {
+            match connection.socket.socket().write(connection.state.unsent()) {
+                Ok(0) => return ControlFlow::Break(Pause::Closed),
+                Ok(length) => connection.state.sent(length, &self.shared.limits, clock::now()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    return ControlFlow::Break(Turn::Wait(Interest::Write));
+                    return ControlFlow::Break(Pause::Wait(Interest::Write));
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return ControlFlow::Break(Turn::Over),
+                Err(_) => return ControlFlow::Break(Pause::Closed),
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn give_back(&mut self, mut wire: Box<Wire>, interest: Interest) {
-        wire.connection.return_buffers(&mut self.buffers);
-        if let Some(end) = self.shared.drain_end() {
+    fn put_back(&mut self, mut connection: Box<OpenConnection>, interest: Interest) {
+        connection.state.return_buffers(&mut self.buffers);
+        if let Some(end) = self.shared.drain_deadline() {
             let now = clock::now();
-            drain::hurry(&mut wire.connection, end, now);
-            if wire.connection.is_between_requests() && wire.connection.deadline().is_over(now) {
+            drain::cap_deadlines(&mut connection.state, end, now);
+            if connection.state.is_between_requests() && connection.state.deadline().is_over(now) {
                 return;
             }
         }
-        self.shared.table.park(wire, interest);
-    }
-}
-
-/// Runs something on the way out, whichever way that is.
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
+        self.shared.table.insert(connection, interest);
     }
 }

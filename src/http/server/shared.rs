@@ -1,0 +1,114 @@
+//! What the threads of one listener share.
+//!
+//! Invariant: nothing here blocks, except [`ListenerState::wait_until_drained`].
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::admission::Admission;
+use super::drain::DrainDeadlines;
+use super::work_queue::WorkQueue;
+use crate::clock::{self, Deadline};
+use crate::http::Service;
+use crate::http::connection::Expiry;
+use crate::http::limits::Limits;
+use crate::http::message::head::Head;
+use crate::http::net::poll::Poller;
+use crate::http::net::table::{OpenConnection, Table};
+use crate::observe::{Observation, Observer};
+
+/// What the threads of one listener share.
+pub struct ListenerState {
+    pub service: Service,
+    pub limits: Limits,
+    /// The fields that are read from a request: those of the handler and the request id.
+    pub reads: Vec<&'static str>,
+    pub observer: Observer,
+    /// The poller of the watcher.
+    pub watch: Arc<Poller>,
+    pub table: Arc<Table>,
+    /// Holds each connection once at most, so it needs no bound of its own.
+    pub queue: WorkQueue<Job>,
+    pub admission: Admission<QueuedRequest>,
+    pub drain: OnceLock<DrainDeadlines>,
+    /// Whether the last connection of a drain was closed.
+    pub is_drained: (Mutex<bool>, Condvar),
+}
+
+/// What a worker is to do for a connection.
+pub struct Job {
+    pub connection: Box<OpenConnection>,
+    pub task: Task,
+}
+
+/// See [`Job`].
+pub enum Task {
+    /// Serve it: it became ready at this moment.
+    Serve(Instant),
+    /// Answer a request that was admitted.
+    Answer(CompleteRequest),
+    /// Reject a request that has waited for admission for too long.
+    Reject(CompleteRequest),
+    /// Answer that the head was not finished in time.
+    RefuseHead,
+}
+
+/// A complete request.
+pub struct CompleteRequest {
+    pub head: Head,
+    /// When it was received.
+    pub since: Instant,
+}
+
+/// A request that waits for admission, with its connection.
+pub struct QueuedRequest {
+    pub connection: Box<OpenConnection>,
+    pub request: CompleteRequest,
+}
+
+impl ListenerState {
+    /// Takes a connection that became ready, as a job. Returns `None` if another thread has it, or its deadline is over.
+    pub fn claim(&self, key: usize) -> Option<Job> {
+        let connection = self.table.take(key)?;
+        let since = clock::now();
+        // A byte that is read too late does not save a connection from its deadline.
+        if connection.state.deadline().is_over(since) {
+            self.expire(connection, since);
+            return None;
+        }
+        Some(Job { connection, task: Task::Serve(since) })
+    }
+
+    /// Ends a connection whose deadline is over, or has a worker answer that.
+    pub fn expire(&self, connection: Box<OpenConnection>, now: Instant) {
+        match connection.state.expiry() {
+            // A request that was received at the last moment before the end is still answered.
+            Expiry::Quietly if self.drain_deadline().is_some() && connection.state.is_between_requests() => {
+                self.queue.push(Job { connection, task: Task::Serve(now) });
+            }
+            Expiry::Quietly => {}
+            Expiry::WithTimeout => self.queue.push(Job { connection, task: Task::RefuseHead }),
+            Expiry::CutOff => self.observer.emit(&Observation::Rejected { reason: "write-timeout" }),
+        }
+    }
+
+    /// Returns the moment by which requests are to be answered; `None` unless the server is going down.
+    pub fn drain_deadline(&self) -> Option<Deadline> {
+        self.drain.get().map(|drain| drain.work)
+    }
+
+    /// Records that no connection is left and none will be accepted.
+    pub fn set_drained(&self) {
+        *self.is_drained.0.lock() = true;
+        self.is_drained.1.notify_all();
+    }
+
+    /// Waits until no connection is left. Returns false if that takes longer than until `deadline`.
+    pub fn wait_until_drained(&self, deadline: Deadline) -> bool {
+        let mut is_drained = self.is_drained.0.lock();
+        self.is_drained.1.wait_while_until(&mut is_drained, |is_drained| !*is_drained, deadline.instant());
+        *is_drained
+    }
+}
