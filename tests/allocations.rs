@@ -57,10 +57,10 @@ fn a_request_on_a_warm_connection_allocates_no_more_than_it_did() {
     let observer = Observer::default();
     let database = Arc::new(Embedded::create(&folder.path().join("x.db")).unwrap());
     let buckets = Arc::new(BucketPool::new(database, &settings.bucket, 1, &observer));
-    let service = Api::new(buckets, &settings.http, &observer).into_service();
+    let application = Api::new(buckets, &settings.http, &observer).into_application();
     let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap();
     let limits = Limits::from(&settings.http);
-    let server = Server::start(listeners, service, limits, Workforce::new("test", 1), &observer).unwrap();
+    let server = Server::start(listeners, application, limits, Workforce::new("test", 1), &observer).unwrap();
     let mut client = TcpStream::connect(&server.addresses()[0]).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
 

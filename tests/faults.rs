@@ -8,31 +8,31 @@ use std::time::Duration;
 use rouille::Response;
 use support::client::Client;
 use userprofiles::config::{ListenAddress, Sources, load};
-use userprofiles::http::{Class, Limits, Server, Service, Workforce, bind};
+use userprofiles::http::{Application, Class, Limits, Plan, Server, Workforce, bind};
 use userprofiles::observe::Observer;
 
-/// A server whose handler panics on `/quick` and on `/waiting`.
+/// A server whose handler panics on `/immediate` and on `/blocking`.
 fn server() -> Server {
-    let service = Service {
+    let application = Application {
         reads: &[],
-        class: |_, target| if target == "/waiting" { Class::Blocking } else { Class::Immediate },
-        handle: Box::new(|request, _| match request.raw_url() {
-            "/fine" => Response::text("fine"),
-            _ => panic!("a secret that must not get out"),
+        plan: Box::new(|_, target| match target {
+            "/fine" => Plan::new(Class::Immediate, "/fine", |_, _| Response::text("fine")),
+            "/immediate" => Plan::new(Class::Immediate, "/immediate", |_, _| panic!("a secret that must not get out")),
+            _ => Plan::new(Class::Blocking, "/blocking", |_, _| panic!("a secret that must not get out")),
         }),
     };
     let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings;
     let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap();
     let limits = Limits { drain_timeout: Duration::from_secs(5), ..Limits::from(&settings.http) };
-    Server::start(listeners, service, limits, Workforce::new("test", 2), &Observer::default()).unwrap()
+    Server::start(listeners, application, limits, Workforce::new("test", 2), &Observer::default()).unwrap()
 }
 
 #[test]
 fn a_panic_is_a_500_on_a_connection_that_ends_and_the_worker_goes_on() {
     let server = server();
     let address = server.addresses()[0].parse().unwrap();
-    // More often than there are workers, and than may block at once: none of either is lost.
-    for path in ["/quick", "/waiting"].repeat(20) {
+    // More often than there are workers, and than may block at once: no thread and no place is lost.
+    for path in ["/immediate", "/blocking"].repeat(20) {
         let mut client = Client::connect(address);
         assert_eq!(client.request("GET", "/fine", "").text(), "fine");
         let answer = client.request("GET", path, "X-Request-Id: p\r\n");
@@ -49,18 +49,18 @@ fn a_panic_is_a_500_on_a_connection_that_ends_and_the_worker_goes_on() {
 fn a_drained_server_can_be_dropped_with_its_parts() {
     let parts = Arc::new(());
     let held = Arc::clone(&parts);
-    let service = Service {
+    let application = Application {
         reads: &[],
-        class: |_, _| Class::Immediate,
-        handle: Box::new(move |_, _| {
+        plan: Box::new(move |_, _| {
             let _ = &held;
-            Response::text("fine")
+            Plan::new(Class::Immediate, "/", |_, _| Response::text("fine"))
         }),
     };
     let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings;
     let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap();
     let limits = Limits::from(&settings.http);
-    let server = Server::start(listeners, service, limits, Workforce::new("test", 2), &Observer::default()).unwrap();
+    let server =
+        Server::start(listeners, application, limits, Workforce::new("test", 2), &Observer::default()).unwrap();
     let mut client = Client::connect(server.addresses()[0].parse().unwrap());
     assert_eq!(client.request("GET", "/", "").text(), "fine");
     server.finish_drain();

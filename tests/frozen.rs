@@ -54,6 +54,8 @@ fn assert_the_rest_is_answered_at_once(server: &Server, when: &str) {
         ("GET", server.public, "/nothing", 404),
         ("GET", server.public, "/", 200),
         ("GET", server.public, "/users/%ff/", 307),
+        ("GET", server.public, "/users/%ff", 422),
+        ("GET", server.public, "/users/%zz", 400),
         ("GET", server.admin, "/live", 200),
     ] {
         for number in 0..TRIES {

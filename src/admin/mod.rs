@@ -10,13 +10,16 @@ use rouille::{Request, Response};
 
 use crate::bucket::{BucketError, BucketPool, Trace};
 use crate::clock::{self, Deadline};
-use crate::http::{Class, RequestContext, Service, path_of};
+use crate::http::{Application, Class, NO_ROUTE, Plan, RequestContext, path_of};
 use crate::model::DocumentId;
 use crate::observe::{Observation, Observer};
-use crate::problem::{ALLOWED_METHODS, Problem, ProblemCode};
+use crate::problem::{Problem, ProblemCode};
 
 /// How long `/ready` waits for the database: short enough for every prober, and independent of what requests may take.
 pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
+
+const LIVE: &str = "/live";
+const READY: &str = "/ready";
 
 /// What the handlers need.
 pub struct Admin {
@@ -25,39 +28,17 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// The operators' view of these buckets.
+    /// Returns the operators' view of these buckets.
     #[must_use]
     pub fn new(buckets: Arc<BucketPool>, observer: &Observer) -> Self {
         Self { buckets, observer: observer.clone() }
     }
 
-    /// It as something that a listener can serve.
+    /// Returns it as something that a listener can serve.
     #[must_use]
-    pub fn into_service(self) -> Service {
-        Service {
-            reads: &["traceparent"],
-            class: |_, target| if path_of(target) == "/ready" { Class::Blocking } else { Class::Immediate },
-            handle: Box::new(move |request, context| self.handle(request, context)),
-        }
-    }
-
-    fn handle(&self, request: &Request, context: &RequestContext) -> Response {
-        let route = match path_of(request.raw_url()) {
-            "/live" | "*" => "/live",
-            "/ready" => "/ready",
-            _ => {
-                let problem = Problem::new(ProblemCode::NotFound, "Here are /live and /ready.");
-                return answer(&problem, request, context);
-            }
-        };
-        context.set_route(route);
-        match (request.method(), route) {
-            ("OPTIONS", _) => Response::empty_204().with_additional_header("Allow", ALLOWED_METHODS),
-            ("GET" | "HEAD", "/live") => Response::from_data("text/plain; charset=utf-8", "live\n"),
-            ("GET" | "HEAD", _) => self.ready(request, context),
-            _ => answer(&Problem::new(ProblemCode::MethodNotAllowed, "Method Not Allowed"), request, context)
-                .with_additional_header("Allow", ALLOWED_METHODS),
-        }
+    pub fn into_application(self) -> Application {
+        let admin = Arc::new(self);
+        Application { reads: &["traceparent"], plan: Box::new(move |method, target| plan(&admin, method, target)) }
     }
 
     /// Reads a document that is not there: that needs the network, the login, the bucket and the right to read.
@@ -69,9 +50,32 @@ impl Admin {
             Err(error) => {
                 let (request_id, kind) = (context.request_id(), error.kind().as_str());
                 self.observer.emit(&Observation::BucketFailed { request_id, kind, reason: &error });
-                answer(&not_ready(&error), request, context)
+                context.problem(request, &not_ready(&error))
             }
         }
+    }
+}
+
+fn plan(admin: &Arc<Admin>, method: &str, target: &str) -> Plan {
+    let route = match path_of(target) {
+        "/live" | "*" => LIVE,
+        "/ready" => READY,
+        _ => {
+            return Plan::new(Class::Immediate, NO_ROUTE, |request, context| {
+                context.problem(request, &Problem::new(ProblemCode::NotFound, "Here are /live and /ready."))
+            });
+        }
+    };
+    match (method, route) {
+        ("OPTIONS", _) => Plan::options(route),
+        ("GET" | "HEAD", LIVE) => {
+            Plan::new(Class::Immediate, route, |_, _| Response::from_data("text/plain; charset=utf-8", "live\n"))
+        }
+        ("GET" | "HEAD", _) => {
+            let admin = Arc::clone(admin);
+            Plan::new(Class::Blocking, route, move |request, context| admin.ready(request, context))
+        }
+        _ => Plan::method_not_allowed(route),
     }
 }
 
@@ -87,9 +91,4 @@ fn not_ready(error: &BucketError) -> Problem {
         }
     };
     Problem::new(ProblemCode::Unavailable, format!("Not ready: {reason}. The log says more."))
-}
-
-fn answer(problem: &Problem, request: &Request, context: &RequestContext) -> Response {
-    context.set_problem(problem.code);
-    problem.response(Some(path_of(request.raw_url())), context.request_id())
 }

@@ -2,7 +2,7 @@
 
 use rouille::{Request, Response};
 
-use super::{Api, etag, path, problem, problems};
+use super::{Api, etag, problems};
 use crate::bucket::{BucketError, Trace};
 use crate::clock::{self, Deadline};
 use crate::http::RequestContext;
@@ -12,21 +12,15 @@ use crate::problem::{Problem, ProblemCode};
 use crate::users::get_user;
 
 /// Answers with the public part of one user's profile.
-pub(super) fn read_user(api: &Api, segment: &str, request: &Request, context: &RequestContext) -> Response {
-    let username = match Username::from_bytes(path::decode(segment)) {
-        Ok(username) => username,
-        Err(rule) => {
-            return problem(&Problem::new(ProblemCode::InvalidUsername, rule.to_string()), request, context);
-        }
-    };
+pub(super) fn read_user(api: &Api, username: &Username, request: &Request, context: &RequestContext) -> Response {
     let deadline = Deadline::after(clock::now(), api.buckets.operation_timeout()).earlier(context.deadline());
     let trace = Trace::of(context.request_id(), request.header("traceparent"));
-    match api.buckets.with_bucket(deadline, &trace, |bucket| get_user(bucket, &username)) {
-        Ok(Some(stored)) => found(api, stored, &username, request, context),
-        Ok(None) => problem(&Problem::new(ProblemCode::UserNotFound, "User not found"), request, context),
+    match api.buckets.with_bucket(deadline, &trace, |bucket| get_user(bucket, username)) {
+        Ok(Some(stored)) => found(api, stored, username, request, context),
+        Ok(None) => context.problem(request, &Problem::new(ProblemCode::UserNotFound, "User not found")),
         Err(error) => {
-            tell_operators(api, &error, &username, context);
-            problem(&problems::of(&error), request, context)
+            report_failure(api, &error, username, context);
+            context.problem(request, &problems::of(&error))
         }
     }
 }
@@ -49,7 +43,7 @@ fn found(api: &Api, stored: UserInDb, asked: &Username, request: &Request, conte
     response.with_additional_header("ETag", tag).with_additional_header("Cache-Control", api.cache_control.clone())
 }
 
-fn tell_operators(api: &Api, error: &BucketError, username: &Username, context: &RequestContext) {
+fn report_failure(api: &Api, error: &BucketError, username: &Username, context: &RequestContext) {
     let request_id = context.request_id();
     match error {
         BucketError::InvalidDocument(rule) => {

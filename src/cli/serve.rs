@@ -60,15 +60,15 @@ pub fn run(
     observer.emit(&Observation::DatabaseOpened { database: database.name(), description });
     let buckets = Arc::new(BucketPool::new(Arc::clone(&database), &settings.bucket, max_buckets, observer));
 
-    let api = Api::new(Arc::clone(&buckets), &settings.http, observer).into_service();
+    let api = Api::new(Arc::clone(&buckets), &settings.http, observer).into_application();
     let public = Server::start(public_listeners, api, limits, workforce, observer).context("cannot start threads")?;
     let admin_limits = Limits { max_connections: ADMIN_CONNECTIONS, ..limits };
-    let admin_service = Admin::new(buckets, observer).into_service();
+    let admin_application = Admin::new(buckets, observer).into_application();
     let admin_workforce = Workforce::new("admin", ADMIN_WORKERS);
     let admin = match admin_listeners {
         listeners if listeners.is_empty() => None,
         listeners => Some(
-            Server::start(listeners, admin_service, admin_limits, admin_workforce, observer)
+            Server::start(listeners, admin_application, admin_limits, admin_workforce, observer)
                 .context("cannot start threads")?,
         ),
     };

@@ -1,62 +1,57 @@
-//! What travels with a request beside the request itself.
+//! What a handler gets beside the request, and what it leaves for the access log.
 //!
 //! Invariant: nothing in it comes from the client but the request id, which was checked.
 
 use std::cell::Cell;
 
-use crate::clock::Deadline;
-use crate::problem::ProblemCode;
+use rouille::{Request, Response};
 
-/// The context of one request: what its handler must know, and what it leaves for the access line.
+use super::message::grammar::path_of;
+use crate::clock::Deadline;
+use crate::problem::{Problem, ProblemCode};
+
+/// The route of a request that no handler answers.
+pub const NO_ROUTE: &str = "-";
+
+/// The context of one request.
 #[derive(Debug)]
 pub struct RequestContext {
     request_id: String,
     deadline: Deadline,
-    route: Cell<&'static str>,
-    problem: Cell<Option<ProblemCode>>,
+    problem_code: Cell<Option<ProblemCode>>,
 }
 
-/// The route of a request that no handler looked at.
-pub const NO_ROUTE: &str = "-";
-
 impl RequestContext {
-    /// A context without a route.
+    /// Returns the context of a request that was not answered yet.
     #[must_use]
     pub fn new(request_id: String, deadline: Deadline) -> Self {
-        Self { request_id, deadline, route: Cell::new(NO_ROUTE), problem: Cell::new(None) }
+        Self { request_id, deadline, problem_code: Cell::new(None) }
     }
 
-    /// The client's own request id if it sent a fitting one, else ours.
+    /// Returns the client's own request id if it can stand in a log line, else ours.
     #[must_use]
     pub fn request_id(&self) -> &str {
         &self.request_id
     }
 
-    /// The moment after which no answer is of use.
+    /// Returns the moment after which an answer is of no use.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         self.deadline
     }
 
-    /// Takes note of the route's template, from a fixed set.
-    pub fn set_route(&self, route: &'static str) {
-        self.route.set(route);
-    }
-
-    /// Takes note of the problem that is answered.
-    pub fn set_problem(&self, code: ProblemCode) {
-        self.problem.set(Some(code));
-    }
-
-    /// The route's template.
+    /// Returns the response that reports a problem, and records its code for the access log.
     #[must_use]
-    pub fn route(&self) -> &'static str {
-        self.route.get()
+    pub fn problem(&self, request: &Request, problem: &Problem) -> Response {
+        self.problem_code.set(Some(problem.code));
+        // The target of a refused head may be no path.
+        let instance = Some(path_of(request.raw_url())).filter(|path| path.starts_with('/'));
+        problem.response(instance, &self.request_id)
     }
 
-    /// The problem that is answered.
+    /// Returns the code of the problem that was reported.
     #[must_use]
-    pub fn problem(&self) -> Option<ProblemCode> {
-        self.problem.get()
+    pub fn problem_code(&self) -> Option<ProblemCode> {
+        self.problem_code.get()
     }
 }

@@ -24,7 +24,7 @@ use self::shared::{Job, ListenerState, QueuedRequest, Task};
 use self::watcher::Watcher;
 use self::work_queue::WorkQueue;
 use self::worker::Worker;
-use super::Service;
+use super::application::Application;
 use super::limits::Limits;
 use super::net::Listener;
 use super::net::poll::Poller;
@@ -72,17 +72,17 @@ impl Server {
     /// If the operating system has no threads, files or memory left.
     pub fn start(
         listeners: Vec<Listener>,
-        service: Service,
+        application: Application,
         limits: Limits,
         workforce: Workforce,
         observer: &Observer,
     ) -> io::Result<Self> {
         let (watch, poller) = (Arc::new(Poller::new()?), Arc::new(Poller::new()?));
         let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let mut reads = service.reads.to_vec();
+        let mut reads = application.reads.to_vec();
         reads.push(REQUEST_ID_FIELD);
         let shared = Arc::new(ListenerState {
-            service,
+            application,
             limits,
             reads,
             observer: observer.clone(),

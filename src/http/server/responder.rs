@@ -1,4 +1,4 @@
-//! From a request, or a refusal, to the bytes of its answer and its line in the access log.
+//! From a planned request, or a refusal, to the bytes of its answer and its line in the access log.
 //!
 //! Invariant: every request gets one answer and one report, also if its handler panics or the drain ends before it
 //! returns.
@@ -12,12 +12,12 @@ use std::time::Instant;
 use rouille::{Request, Response};
 
 use super::drain::{InFlight, PendingAnswer};
-use super::shared::{CompleteRequest, ListenerState};
+use super::shared::{ListenerState, PlannedRequest};
 use crate::clock::{self, Deadline};
-use crate::http::context::RequestContext;
+use crate::http::application::Plan;
+use crate::http::context::{NO_ROUTE, RequestContext};
 use crate::http::message::encode::{AnswerFrame, DateCache, encode};
 use crate::http::message::framing::{Persistence, Version};
-use crate::http::message::grammar::path_of;
 use crate::http::message::head::{self, Head};
 use crate::http::message::refusal::Refusal;
 use crate::http::message::request_id::RequestIds;
@@ -43,6 +43,7 @@ pub struct Responder {
 struct ActiveRequest {
     request: Request,
     context: RequestContext,
+    route: &'static str,
     version: Version,
     persistence: Persistence,
     since: Instant,
@@ -63,17 +64,17 @@ impl Responder {
     }
 
     /// Calls the handler of a request and appends its answer.
-    pub fn answer(&mut self, connection: &mut OpenConnection, request: CompleteRequest) {
-        let CompleteRequest { head, since } = request;
+    pub fn answer(&mut self, connection: &mut OpenConnection, request: PlannedRequest) {
+        let PlannedRequest { head, plan, since } = request;
         let mut active = self.begin(connection.peer, head, since);
-        let response = self.call_handler(&mut active);
+        let response = self.call_handler(&mut active, plan);
         self.append(connection, active, response);
     }
 
     /// Calls a handler that may block, with a record in `in_flight`. Appends nothing if the request was answered
     /// meanwhile because the drain ended.
-    pub fn answer_blocking(&mut self, connection: &mut OpenConnection, request: CompleteRequest, in_flight: &InFlight) {
-        let CompleteRequest { head, since } = request;
+    pub fn answer_blocking(&mut self, connection: &mut OpenConnection, request: PlannedRequest, in_flight: &InFlight) {
+        let PlannedRequest { head, plan, since } = request;
         // Behind an answer that is only partly sent, no other thread can send anything.
         let may_be_answered_by_others = !connection.state.has_output();
         let head_of_record = may_be_answered_by_others.then(|| head.clone());
@@ -82,7 +83,7 @@ impl Responder {
             let request_id = active.context.request_id().to_owned();
             in_flight.begin(PendingAnswer { socket: Arc::clone(&connection.socket), head, request_id, since });
         }
-        let response = self.call_handler(&mut active);
+        let response = self.call_handler(&mut active, plan);
         if may_be_answered_by_others && in_flight.take().is_none() {
             connection.state.abandon();
             return;
@@ -135,12 +136,12 @@ impl Responder {
             self.shared.observer.emit(&Observation::Answered(&Answered {
                 method: active.request.method(),
                 target: active.request.raw_url(),
-                route: active.context.route(),
+                route: active.route,
                 status,
                 body_bytes,
                 duration: now.saturating_duration_since(active.since),
                 request_id: active.context.request_id(),
-                code: active.context.problem(),
+                code: active.context.problem_code(),
             }));
         }
     }
@@ -152,15 +153,15 @@ impl Responder {
         ActiveRequest::new(peer, head, RequestContext::new(request_id, deadline), since)
     }
 
-    fn call_handler(&self, active: &mut ActiveRequest) -> Response {
+    fn call_handler(&self, active: &mut ActiveRequest, plan: Plan) -> Response {
+        active.route = plan.route;
         let ActiveRequest { request, context, .. } = &*active;
-        match catch_unwind(AssertUnwindSafe(|| (self.shared.service.handle)(request, context))) {
+        match catch_unwind(AssertUnwindSafe(|| (plan.handler)(request, context))) {
             Ok(response) => response,
             Err(_) => {
                 self.shared.observer.emit(&Observation::WorkerPanicked { request_id: context.request_id() });
                 let problem = Problem::new(ProblemCode::Internal, "This is a defect of the server; its log says more.");
-                context.set_problem(problem.code);
-                let response = problem.response(Some(path_of(request.raw_url())), context.request_id());
+                let response = context.problem(request, &problem);
                 active.persistence = Persistence::Close;
                 response
             }
@@ -218,6 +219,7 @@ impl ActiveRequest {
         Self {
             request: Request::fake_http_from(peer, head.method, head.target, head.fields, Vec::new()),
             context,
+            route: NO_ROUTE,
             version: head.version,
             persistence: head.persistence,
             since,
@@ -225,9 +227,7 @@ impl ActiveRequest {
     }
 
     fn refuse(&self, refusal: Refusal) -> Response {
-        self.context.set_problem(refusal.code());
-        let instance = Some(path_of(self.request.raw_url())).filter(|path| path.starts_with('/'));
-        let response = refusal.problem().response(instance, self.context.request_id());
+        let response = self.context.problem(&self.request, &refusal.problem());
         match refusal {
             // A 405 has an `Allow` (RFC 9110 §15.5.6): the methods that every path here allows.
             Refusal::Connect => response.with_additional_header("Allow", ALLOWED_METHODS),

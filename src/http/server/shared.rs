@@ -11,7 +11,7 @@ use super::admission::Admission;
 use super::drain::DrainDeadlines;
 use super::work_queue::WorkQueue;
 use crate::clock::{self, Deadline};
-use crate::http::Service;
+use crate::http::application::{Application, Plan};
 use crate::http::connection::Expiry;
 use crate::http::limits::Limits;
 use crate::http::message::head::Head;
@@ -21,9 +21,9 @@ use crate::observe::{Observation, Observer};
 
 /// What the threads of one listener share.
 pub struct ListenerState {
-    pub service: Service,
+    pub application: Application,
     pub limits: Limits,
-    /// The fields that are read from a request: those of the handler and the request id.
+    /// The fields that are read from a request: those of the application and the request id.
     pub reads: Vec<&'static str>,
     pub observer: Observer,
     /// The poller of the watcher.
@@ -48,16 +48,17 @@ pub enum Task {
     /// Serve it: it became ready at this moment.
     Serve(Instant),
     /// Answer a request that was admitted.
-    Answer(CompleteRequest),
+    Answer(PlannedRequest),
     /// Reject a request that has waited for admission for too long.
-    Reject(CompleteRequest),
+    Reject(PlannedRequest),
     /// Answer that the head was not finished in time.
     RefuseHead,
 }
 
-/// A complete request.
-pub struct CompleteRequest {
+/// A complete request and how it is going to be answered.
+pub struct PlannedRequest {
     pub head: Head,
+    pub plan: Plan,
     /// When it was received.
     pub since: Instant,
 }
@@ -65,7 +66,7 @@ pub struct CompleteRequest {
 /// A request that waits for admission, with its connection.
 pub struct QueuedRequest {
     pub connection: Box<OpenConnection>,
-    pub request: CompleteRequest,
+    pub request: PlannedRequest,
 }
 
 impl ListenerState {

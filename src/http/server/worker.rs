@@ -17,9 +17,9 @@ use std::time::Instant;
 use super::admission::Decision;
 use super::drain::{self, InFlight};
 use super::responder::Responder;
-use super::shared::{CompleteRequest, Job, ListenerState, QueuedRequest, Task};
+use super::shared::{Job, ListenerState, PlannedRequest, QueuedRequest, Task};
 use crate::clock;
-use crate::http::Class;
+use crate::http::application::Class;
 use crate::http::connection::{Buffers, Instruction};
 use crate::http::limits::{MAX_BATCH_BYTES, MAX_HEAD_BYTES, MAX_REQUESTS_PER_TURN};
 use crate::http::message::refusal::Refusal;
@@ -43,7 +43,7 @@ enum Pause {
     /// It has more requests, but others are served first.
     Yield,
     /// Its next request needs to be admitted.
-    NeedsAdmission(CompleteRequest),
+    NeedsAdmission(PlannedRequest),
     /// It is closed.
     Closed,
 }
@@ -134,7 +134,7 @@ impl Worker {
                         }
                         Decision::Rejected(rejected) => {
                             connection = rejected.connection;
-                            let CompleteRequest { head, since } = rejected.request;
+                            let PlannedRequest { head, since, .. } = rejected.request;
                             self.responder.reject_overloaded(&mut connection, head, since);
                         }
                         Decision::Queued => return,
@@ -170,8 +170,9 @@ impl Worker {
                         self.responder.reject_overloaded(connection, head, since);
                         continue;
                     }
-                    let request = CompleteRequest { head, since };
-                    match (self.shared.service.class)(&request.head.method, &request.head.target) {
+                    let plan = (self.shared.application.plan)(&head.method, &head.target);
+                    let request = PlannedRequest { head, plan, since };
+                    match request.plan.class {
                         Class::Immediate => self.responder.answer(connection, request),
                         Class::Blocking => return ControlFlow::Break(Pause::NeedsAdmission(request)),
                     }
@@ -200,7 +201,7 @@ impl Worker {
     }
 
     /// Answers an admitted request, and passes its place on.
-    fn answer_blocking(&mut self, connection: &mut OpenConnection, request: CompleteRequest) {
+    fn answer_blocking(&mut self, connection: &mut OpenConnection, request: PlannedRequest) {
         let shared = Arc::clone(&self.shared);
         let _place = Place(&shared);
         let _stepped_out = shared.queue.step_out();
