@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub struct WorkQueue<J> {
     /// At most `max_polling`, except for a moment after a worker returns from its handler.
     polling: AtomicUsize,
     max_polling: usize,
+    /// Jobs are queued, or the queue is closed, and workers are to be notified. Changed under the lock, read without it.
+    has_work: AtomicBool,
     state: Mutex<QueueState<J>>,
     wake: Condvar,
 }
@@ -61,6 +63,7 @@ impl<J> WorkQueue<J> {
             poller,
             polling: AtomicUsize::new(0),
             max_polling: max_polling.max(1),
+            has_work: AtomicBool::new(false),
             state: Mutex::new(state),
             wake: Condvar::new(),
         }
@@ -74,15 +77,13 @@ impl<J> WorkQueue<J> {
 
     /// Queues a job.
     pub fn push(&self, job: J) {
-        self.state.lock().jobs.push_back(job);
-        self.poller.notify();
+        self.change(|state| state.jobs.push_back(job));
     }
 
     /// Ends the work once the queued jobs are done: [`WorkQueue::poll`] returns `None` then.
     pub fn close(&self) {
-        self.state.lock().is_closed = true;
+        self.change(|state| state.is_closed = true);
         self.wake.notify_all();
-        self.poller.notify();
     }
 
     /// Adds the calling worker to those that poll.
@@ -118,8 +119,7 @@ impl<J> WorkQueue<J> {
                 // There is room for one, but the standard library may have reserved more.
                 claimed.for_each(|job| self.push(job));
                 // The wait may have used up the notification of a queued job.
-                let is_needed = self.state.lock().needs_notification();
-                self.notify_if(is_needed);
+                self.notify_again();
                 polling.jobs_first = true;
                 return Some(job);
             }
@@ -134,22 +134,29 @@ impl<J> WorkQueue<J> {
 
     /// Breaks with a job if there is one, and with `None` if there will be none.
     fn pop(&self) -> ControlFlow<Option<J>> {
-        let mut state = self.state.lock();
-        let job = state.jobs.pop_front();
-        let is_over = job.is_none() && state.is_closed;
-        // Several notifications end one wait, so each worker passes on what others need too.
-        let is_needed = state.needs_notification();
-        drop(state);
-        self.notify_if(is_needed);
-        if is_over {
+        if !self.has_work.load(Ordering::SeqCst) {
+            return ControlFlow::Continue(());
+        }
+        let (job, is_closed) = self.change(|state| (state.jobs.pop_front(), state.is_closed));
+        if job.is_none() && is_closed {
             self.leave();
             return ControlFlow::Break(None);
         }
         job.map_or(ControlFlow::Continue(()), |job| ControlFlow::Break(Some(job)))
     }
 
-    fn notify_if(&self, is_needed: bool) {
-        if is_needed {
+    fn change<T>(&self, change: impl FnOnce(&mut QueueState<J>) -> T) -> T {
+        let mut state = self.state.lock();
+        let result = change(&mut state);
+        self.has_work.store(!state.jobs.is_empty() || state.is_closed, Ordering::SeqCst);
+        drop(state);
+        self.notify_again();
+        result
+    }
+
+    /// Ends another wait, if workers need to be notified: several notifications end one.
+    fn notify_again(&self) {
+        if self.has_work.load(Ordering::SeqCst) {
             self.poller.notify();
         }
     }
@@ -180,12 +187,6 @@ impl<J> WorkQueue<J> {
             state.woken += 1;
             self.wake.notify_one();
         }
-    }
-}
-
-impl<J> QueueState<J> {
-    fn needs_notification(&self) -> bool {
-        !self.jobs.is_empty() || self.is_closed
     }
 }
 
