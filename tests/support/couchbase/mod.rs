@@ -24,16 +24,17 @@ mod manager;
 mod port;
 mod query;
 
-pub use behaviour::{Behaviour, Cut, Documents, ErrorAnswer, Hold, Login, Manager, Query, Raised, Raw, Setup, Stored};
+pub use behaviour::{
+    Behaviour, Cut, Documents, ErrorAnswer, Hold, Login, Manager, Query, Raised, Raw, Script, Setup, Stored,
+};
 pub use codes::{CodeRow, code_rows};
 pub use front::{Front, Handshakes};
-pub use port::{Port, PortCounts};
+pub use http::{Framing, Request, answer};
+pub use port::{Action, Port, PortCounts, Then};
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-
-use behaviour::Script;
 
 /// The user that it knows.
 pub const USERNAME: &str = "reader";
