@@ -192,11 +192,10 @@ fn what_is_imported_is_exported_although_a_node_is_gone_and_others_are_busy() {
     let database = open(&login("first", SecretSource::Fixed), &TlsSettings::default(), &plain(&nodes));
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("users.jsonl");
-    let lines: String = (0..250)
-        .map(|number| {
-            format!("{{\"type\":\"userprofile\",\"username\":\"u{number:03}\",\"hashed_password\":\"$2b$hash\"}}\n")
-        })
-        .collect();
+    let line = |number| {
+        format!("{{\"type\":\"userprofile\",\"username\":\"u{number:03}\",\"hashed_password\":\"$2b$hash\"}}\n")
+    };
+    let lines = (0..250).map(line).collect::<Vec<String>>().concat();
     fs::write(&file, &lines).unwrap();
     nodes[0].port.close();
     store.failures.lock().extend([429, 503]);

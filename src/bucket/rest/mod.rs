@@ -3,7 +3,7 @@
 //! A product supplies what is particular to it: a [`Product`] (its names and sentences), a [`Protocol`] (what is asked and
 //! what a response means), and, unless its nodes are all in the settings, a [`Discovery`]. Everything else is here, from the
 //! outside in:
-//! - [`RestDatabase`] is what all connections of one database share, and [`RestConnection`](connection) is one of them.
+//! - [`RestDatabase`] is what all connections of one database share, and `connection` is one of them.
 //! - `attempts` is the one loop that tries again: on another node, over a new connection, with new credentials, after a
 //!   pause. `batch` stores and lists many documents by it. `line` is what it tries on: the node of the moment.
 //! - `nodes` knows which nodes can be asked: `health` decides, and the thread of `prober` finds out.
