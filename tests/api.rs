@@ -251,7 +251,7 @@ fn stored_documents_of_every_shape() {
 
     store("y", r#"{"username":"z","hashed_password":"h"}"#);
     assert_eq!(client.request("GET", "/users/y", "").json()["username"], "z");
-    server.wait_for_log("another username than its id");
+    server.wait_for_log("differs from its id");
 
     store("big", &format!(r#"{{"username":"big","hashed_password":"h","x":"{}"}}"#, "x".repeat(100_000)));
     assert_eq!(client.request("GET", "/users/big", "").status, 200);

@@ -196,7 +196,7 @@ fn when_the_database_thaws_during_the_drain_everybody_gets_their_answer() {
         let (double, mut server, mut clients) =
             frozen(&[mode, "http.drain_timeout=30s", "http.queue_timeout=30s", "bucket.wait_timeout=30s"]);
         server.signal("TERM");
-        server.wait_for_log("going down");
+        server.wait_for_log("shutting down");
         double.set(Behaviour::default());
         for client in &mut clients {
             assert_eq!(client.answer().status, 200);
@@ -235,7 +235,7 @@ fn a_second_signal_ends_it_at_once() {
     for (first, second) in [("TERM", "TERM"), ("INT", "INT"), ("TERM", "INT")] {
         let (_double, mut server, clients) = frozen(&["http.drain_timeout=50s"]);
         server.signal(first);
-        server.wait_for_log("going down");
+        server.wait_for_log("shutting down");
         server.signal(second);
         let start = Instant::now();
         let status = server.wait();

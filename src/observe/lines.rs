@@ -24,81 +24,82 @@ pub(super) fn log(observation: &Observation<'_>) {
         }
         Observation::BucketFailed { request_id, kind: _, reason } => error!(request_id = request_id; "{reason}"),
         Observation::DocumentInvalid { request_id, document, rule } => {
-            error!(request_id = request_id, document = document; "a stored document is not a user profile: {rule}; mend it in the database");
+            error!(request_id = request_id, document = document; "a stored document is not a user profile: {rule}; correct it in the database");
         }
         Observation::UsernameDiffers { request_id, document } => {
-            warn!(request_id = request_id, document = document; "the document has another username than its id; it was answered as it is");
+            warn!(request_id = request_id, document = document; "the username in the document differs from its id; it was sent as it is");
         }
         Observation::Rejected { reason } => debug!(reason = *reason; "rejected"),
         Observation::AcceptPaused { error } => error!(
-            "no connection can be accepted for now: {error}; if it is for want of files, raise LimitNOFILE (ulimit -n)"
+            "connections cannot be accepted: {error}; if the limit of open files is reached, raise LimitNOFILE (ulimit -n)"
         ),
         Observation::AcceptResumed { after } => {
             info!("connections are accepted again, after {} ms", after.as_millis());
         }
         Observation::DrainCutShort { unanswered } => warn!(
-            "{unanswered} requests still waited for the database at the end of [http] drain_timeout, and were told 503"
+            "{unanswered} requests were still waiting for the database at the end of [http] drain_timeout and got a 503"
         ),
         Observation::WorkerPanicked { request_id } => {
-            error!(request_id = request_id; "a request met a defect of this program, which cost it its connection");
+            error!(request_id = request_id; "a handler or worker panicked: a bug in this program, please report it; the connection is closed");
         }
         Observation::DatabaseWarned { code, meaning } => {
             warn!(code = *code; "the database answered with a warning: {meaning}");
         }
         Observation::SlowOperation(slow) => slow_line(slow),
-        Observation::BatchRetried { what, limit, reason } => warn!(
-            "{what} failed and is tried again, for {} s at the most ([bucket] n1ql_timeout): {reason}",
-            limit.as_secs()
-        ),
+        Observation::BatchRetried { what, limit, reason } => {
+            warn!("{what} failed and is retried for at most {} s ([bucket] n1ql_timeout): {reason}", limit.as_secs());
+        }
         Observation::NodeDown { product, node, reason } => {
-            warn!("the {product} node {node} is left out until it answers again: {reason}");
+            warn!("{product} node {node} failed and gets no requests until it answers again: {reason}");
         }
-        Observation::NodeUp { product, node } => info!("the {product} node {node} answers again"),
-        Observation::NodesFound { product, nodes } => info!("{product} is asked at {nodes}"),
+        Observation::NodeUp { product, node } => info!("{product} node {node} answers again"),
+        Observation::NodesFound { product, nodes } => info!("{product} nodes: {nodes}"),
         Observation::DiscoveryFailed { product, reason } => {
-            warn!("{product} could not be asked for its nodes, those that are known are kept: {reason}");
+            warn!("the nodes of {product} could not be discovered; the last known ones are used: {reason}");
         }
-        Observation::DiscoveryRecovered { product } => info!("{product} can be asked for its nodes again"),
-        Observation::RecordFound { record, hosts } => info!("DNS names the hosts of the cluster ({record}): {hosts}"),
+        Observation::DiscoveryRecovered { product } => info!("the nodes of {product} can be discovered again"),
+        Observation::RecordFound { record, hosts } => {
+            info!("SRV record {record} lists the hosts of the cluster: {hosts}");
+        }
         Observation::RecordMissing { record } => info!(
-            "DNS has no record {record}, so the host of [couchbase] connection_string is asked itself (dnssrv=0 in it \
-             spares the look-up)"
+            "there is no SRV record {record}, so the host of [couchbase] connection_string is used (dnssrv=0 in it skips \
+             the lookup)"
         ),
         Observation::RecordLookupFailed { record, reason } => info!(
-            "DNS could not be asked for {record}, so the host of [couchbase] connection_string is asked itself: \
-             {reason} (dnssrv=0 in it spares the look-up)"
+            "SRV record {record} could not be looked up, so the host of [couchbase] connection_string is used: {reason} \
+             (dnssrv=0 in it skips the lookup)"
         ),
         Observation::PasswordExposed { product, host, remedy } => warn!(
-            "the password for {product} goes over the network to {host} as anybody on the way can read it: {remedy}"
+            "the password for {product} is sent to {host} without TLS, where anyone on the network path can read it: {remedy}"
         ),
         Observation::LoginRefused { product } => warn!(
-            "{product} refuses the login that it took until now; if its password is being changed, that will pass"
+            "{product} rejects the login that it accepted before; if the password is being changed, this is temporary"
         ),
-        Observation::LoginAccepted { product } => info!("{product} takes the login again"),
+        Observation::LoginAccepted { product } => info!("{product} accepts the login again"),
         Observation::SecretUnreadable { product, reason } => {
-            warn!("the password for {product} cannot be read again, and the one from before is used: {reason}");
+            warn!("the password for {product} could not be read again, so the previous one is used: {reason}");
         }
         Observation::SettingsWarning(warning) => warn!("{warning}"),
         Observation::ConnectionsLimited { wanted, fitting } => warn!(
-            "[http] max_connections = {wanted} does not fit under the limit of open files: {fitting} it is; raise LimitNOFILE (or ulimit -n)"
+            "[http] max_connections = {wanted} exceeds the limit of open files, so {fitting} is used; raise LimitNOFILE (ulimit -n)"
         ),
         Observation::Imported { rejected: 0, summary } => info!("import: {summary}"),
-        Observation::Imported { summary, .. } => warn!("import: {summary}; serving what is there"),
+        Observation::Imported { summary, .. } => warn!("import: {summary}; serving the documents that are stored"),
         Observation::DatabaseOpened { database, description } => info!("database: {database} ({description})"),
         Observation::Listening { url } => info!("listening on {url}"),
         Observation::AdminListening { url } => info!("operators: {url} (/live, /ready)"),
         Observation::TryCommand { command } => info!("try: {command}"),
-        Observation::SettingsReloaded => info!("HUP: settings and secrets were read again"),
+        Observation::SettingsReloaded => info!("HUP: settings and secrets were reloaded"),
         Observation::ReloadRefused { reason } => warn!("HUP: {reason}"),
         Observation::RestartNeeded { settings } => {
-            warn!("HUP: these settings have changed and wait for a restart: {settings}");
+            warn!("HUP: these settings have changed and need a restart: {settings}");
         }
         Observation::ReloadPostponed { section, place } => warn!(
-            "[{section}] {place} or username has changed: all of [{section}] waits for a restart, its password and \
-             certificates too"
+            "[{section}] {place} or username has changed: all of [{section}] needs a restart, its password and certificates \
+             too"
         ),
         Observation::Draining { limit } => {
-            info!("going down: answering what was sent, for {} s at the most", limit.as_secs());
+            info!("shutting down: requests that were received are answered within {} s", limit.as_secs());
         }
         Observation::Stopped => info!("stopped"),
     }

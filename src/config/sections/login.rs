@@ -53,7 +53,7 @@ impl LoginSettings {
         exposed.dedup();
         if self.username.is_some() && self.password.is_some() && !exposed.is_empty() {
             findings.warn(format!(
-                "the password for [{section}] goes over the network to {} as anybody on the way can read it: {remedy}",
+                "the password for [{section}] is sent to {} without TLS, where anyone on the network path can read it: {remedy}",
                 exposed.join(", ")
             ));
         }

@@ -41,5 +41,5 @@ fn addresses_login_and_secrets_of_a_database_over_http() {
     assert_eq!(elasticsearch.rest.urls[0].path_prefix, "/b");
     assert!(elasticsearch.rest.login.password.is_some() && elasticsearch.api_key.is_some());
     let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
-    assert!(warning.contains("goes over the network to 10.0.0.1 as") && warning.contains("[elasticsearch] urls"));
+    assert!(warning.contains("is sent to 10.0.0.1 without TLS") && warning.contains("[elasticsearch] urls"));
 }
