@@ -25,7 +25,7 @@
 //! assert!(nobody.is_none());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-// A defect is an error that somebody is told of, not the end of a thread. Tests are excepted in `clippy.toml`.
+// A defect is an error that is reported, not the end of a thread. Tests are excepted in `clippy.toml`.
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod admin;

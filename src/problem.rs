@@ -98,7 +98,7 @@ impl ProblemCode {
         self.row().0
     }
 
-    /// The code as it stands in `type`, in the access line and in metrics.
+    /// The code as it is written in `type`, in the access line and in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.row().1

@@ -28,7 +28,7 @@ use crate::clock::Deadline;
 use crate::config::{BucketSettings, DatabaseName, Settings};
 use crate::model::DocumentId;
 
-/// What is known of the last exchange with a database, beside its outcome: for the log. Never a document, an id or a
+/// What is known of the last exchange with a database, besides its outcome: for the log. Never a document, an id or a
 /// value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
@@ -67,10 +67,10 @@ pub trait Bucket: Send {
         get_each(self, ids, take)
     }
 
-    /// Stores documents, replacing those that have the same ids. No id may stand there twice.
+    /// Stores documents, replacing those that have the same ids. No id may occur twice.
     ///
     /// If it fails, a database with transactions has stored none of them; in any other, some or all of them may be stored,
-    /// each of them whole. Storing the same documents again is safe, and mends it.
+    /// each of them whole. Storing the same documents again is safe, and repairs it.
     ///
     /// # Errors
     /// Each variant of [`BucketError`] but `Busy`.

@@ -57,7 +57,7 @@ struct Cli {
     serve: ServeFlags,
 }
 
-/// Flags that may stand before a command or behind it, or both. (Clap's own `global` forgets those before it.)
+/// Flags that may be given before a command, after it, or both. (Clap's own `global` forgets those before it.)
 #[derive(Args, Debug)]
 struct GlobalFlags {
     /// The settings file [default: config/userprofiles.toml, else /etc/userprofiles/userprofiles.toml]

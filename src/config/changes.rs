@@ -1,6 +1,6 @@
 //! What a reload changes: which settings are taken at once, and which at the next start.
 //!
-//! Invariant: settings are told by their names; no value is in what this answers.
+//! Invariant: settings are reported by their names; what this returns holds no value.
 
 use super::load::Loaded;
 use super::setting::{Reload, Setting};

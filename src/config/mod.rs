@@ -1,6 +1,6 @@
 //! The settings: one struct a section, filled from defaults < file < environment < flags.
 //!
-//! A setting stands in one place, the struct of its section (`sections`), and everything else about it follows from
+//! A setting is declared in one place, the struct of its section (`sections`), and everything else about it follows from
 //! there (`setting`): its names, its check, its default, its comment in the example file. `load` puts the layers on top
 //! of each other, `print` shows what holds, and `changes` compares two loads.
 //!

@@ -38,7 +38,7 @@ pub fn example() -> String {
 }
 
 /// The settings that hold, as TOML, each with where it came from. Secrets are `***`, and behind a `#`, because they
-/// must not stand in a file.
+/// must not be in a file.
 #[must_use]
 pub fn effective(loaded: &Loaded) -> String {
     let mut text = String::new();

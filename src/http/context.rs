@@ -1,4 +1,4 @@
-//! What a handler gets beside the request, and what it leaves for the access log.
+//! What a handler gets besides the request, and what it leaves for the access log.
 //!
 //! Invariant: nothing in it comes from the client but the request id, which was checked.
 
@@ -28,7 +28,7 @@ impl RequestContext {
         Self { request_id, deadline, problem_code: Cell::new(None) }
     }
 
-    /// Returns the client's own request id if it can stand in a log line, else ours.
+    /// Returns the client's own request id if it is safe in a log line, else ours.
     #[must_use]
     pub fn request_id(&self) -> &str {
         &self.request_id

@@ -37,7 +37,7 @@ pub enum InvalidDocument {
         /// What it must be.
         expected: &'static str,
     },
-    /// A member stands there more than once, so that readers may disagree on what it says.
+    /// A member occurs more than once, so that readers may disagree on what it says.
     DuplicateField(&'static str),
     /// Over [`MAX_DOCUMENT_BYTES`].
     TooLarge,

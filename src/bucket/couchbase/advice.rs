@@ -1,4 +1,4 @@
-//! What Couchbase's operators are told: names, roles and statements as they have to be written.
+//! Advice for operators of Couchbase: names, roles and statements as they have to be written.
 //!
 //! Invariant: pure.
 

@@ -46,7 +46,7 @@ impl Keyspace {
         self.scope == DEFAULT && self.collection == DEFAULT
     }
 
-    /// As it stands in the brackets of a role: `bucket`, or `bucket:scope:collection`.
+    /// As it is written in the brackets of a role: `bucket`, or `bucket:scope:collection`.
     #[must_use]
     pub fn of_role(&self) -> String {
         if self.is_default() {
@@ -57,7 +57,7 @@ impl Keyspace {
 }
 
 impl fmt::Display for Keyspace {
-    /// As it stands in a statement. The default collection is written as the bucket alone, which servers older than
+    /// As it is written in a statement. The default collection is written as the bucket alone, which servers older than
     /// 7.0 understand too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&quoted(&self.bucket))?;

@@ -1,6 +1,6 @@
 //! The steps of `check` for the embedded database.
 //!
-//! Invariant: makes no file and changes none (beside the log files that `SQLite` itself makes and removes).
+//! Invariant: makes no file and changes none (besides the log files that `SQLite` itself makes and removes).
 
 use std::fs::{self, Metadata};
 use std::io;

@@ -18,7 +18,7 @@ pub(super) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"uspr");
 /// The schema that this program makes, in `user_version`.
 pub(super) const SCHEMA_VERSION: i32 = 1;
 
-/// An ordinary table with an index beside it: `WITHOUT ROWID` saves one look-up (up to a seventh of a read with
+/// An ordinary table with an index of its own: `WITHOUT ROWID` saves one look-up (up to a seventh of a read with
 /// documents of 250 bytes), but keeps only the first kilobyte of a row at hand, and so reads documents of 3 KB four
 /// times and those of 20 KB seven times as slowly (measured).
 const SCHEMA: &str = "CREATE TABLE documents (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT";

@@ -29,7 +29,7 @@ const READS_PER_CALL: usize = 64;
 /// With fewer reads than this in a term, the thread goes to sleep.
 const READS_PER_TERM: usize = 16;
 
-/// The thread, and what it is told.
+/// The thread, and what it is to do.
 pub(super) struct SharedLock {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,

@@ -23,7 +23,7 @@ pub struct Access {
     pub tls: Arc<Tls>,
     /// Within which timeouts.
     pub timeouts: BucketTimeouts,
-    /// Who hears of what happens.
+    /// Where observations are reported.
     pub observer: Observer,
 }
 

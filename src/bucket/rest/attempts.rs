@@ -26,8 +26,8 @@ pub struct Policy {
 /// What an operation does while every node fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Persistence {
-    /// It fails: at once in an outage that lasts, and else after so many pauses. A client is better told than kept waiting
-    /// with a worker.
+    /// It fails: at once in an outage that lasts, and else after so many pauses. A client is better off with an error than with a wait
+    /// that holds a worker.
     GiveUpAfter { pauses: u32 },
     /// It goes on until its deadline, and this is logged once.
     UntilDeadline { what: &'static str },

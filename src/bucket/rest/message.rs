@@ -16,7 +16,7 @@ pub struct Request {
     pub method: Method,
     /// The path and the query, percent-encoded; the node's own prefix comes before it.
     pub path: String,
-    /// Fields beside those of every request (`Authorization`, `User-Agent`, `Accept`, `traceparent`).
+    /// Fields besides those of every request (`Authorization`, `User-Agent`, `Accept`, `traceparent`).
     pub fields: Vec<(&'static str, String)>,
 }
 

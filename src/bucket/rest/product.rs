@@ -20,7 +20,7 @@ pub struct Product {
 }
 
 impl Product {
-    /// A setting of its section, as it stands in a sentence: `[section] key`.
+    /// A setting of its section, as it is written in a sentence: `[section] key`.
     #[must_use]
     pub fn setting(&self, key: &str) -> String {
         format!("[{}] {key}", self.section)

@@ -41,7 +41,7 @@ pub enum Existing {
     Replace,
 }
 
-/// A file that is being written beside its place. Dropped before it is finished, it is gone.
+/// A file that is written under a temporary name, and removed if it is dropped before it is finished.
 pub struct NewFile {
     writer: BufWriter<NamedTempFile>,
     path: PathBuf,

@@ -131,7 +131,7 @@ fn next_page(page: &[Listed], most: usize) -> usize {
     }
 }
 
-/// A document as one line. In JSON a bare line break can only stand between values, where a space is as good.
+/// A document as one line. In JSON a bare line break can only occur between values, where a space is as good.
 fn write_line(output: &mut dyn Write, text: &[u8]) -> io::Result<()> {
     let mut pieces = text.split(|byte| matches!(byte, b'\n' | b'\r'));
     output.write_all(pieces.next().unwrap_or_default())?;

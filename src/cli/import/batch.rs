@@ -1,6 +1,6 @@
 //! Collects documents until there are enough for one exchange with the database, and stores them.
 //!
-//! Invariant: no id stands in a batch twice, and of two lines for one user the later one wins.
+//! Invariant: no id occurs in a batch twice, and of two lines for one user the later one wins.
 
 use std::collections::HashMap;
 

@@ -70,7 +70,7 @@ fn with_type(document: &str) -> Result<Zeroizing<String>, Rejection> {
         return Ok(Zeroizing::new(document.to_owned()));
     }
     let (before, after) = document.split_once('{').ok_or(Rejection::Invalid(InvalidDocument::NotAnObject))?;
-    // A valid document has members, so that there is always one for the comma to stand before. In one go, so that no
+    // A valid document has members, so that the comma always comes before one. In one go, so that no
     // half-filled string is left behind in memory.
     Ok(Zeroizing::new([before, "{\"type\":\"", USERPROFILE_DOC_TYPE, "\",", after].concat()))
 }

@@ -1,7 +1,7 @@
 //! `import`: stores the documents of a file, one JSON object a line.
 //!
 //! Lines are checked one by one and stored in batches, and storing a batch again changes nothing. So an import that was
-//! cut short at any moment is mended by running it again. A signal waits until the batch is stored that is on its way.
+//! interrupted at any moment is completed by running it again. A signal takes effect once the current batch is stored.
 //!
 //! Invariant: works through the traits of `bucket` only, and so the same with every database.
 

@@ -59,7 +59,7 @@ pub(super) fn refuse_login(before: &str, pairs: &str) -> Result<(), InvalidConne
     Ok(())
 }
 
-/// Reads the options into what was parsed; those that have no effect are told in one warning.
+/// Reads the options into what was parsed; those that have no effect are listed in one warning.
 pub(super) fn parse(pairs: &str, parsed: &mut ConnectionString) -> Result<Modes, InvalidConnectionString> {
     let mut modes = Modes::default();
     let mut ignored: Vec<String> = Vec::new();
@@ -149,7 +149,7 @@ fn flag(key: &str, value: &str) -> Result<bool, InvalidConnectionString> {
 }
 
 /// Seconds with decimals, as the 2.x SDKs read them; cut to milliseconds. They read `500ms` as 500 seconds, and newer ones as half a second:
-/// whoever wrote it is told, for nobody can know which was meant.
+/// it is reported, since nobody can know which was meant.
 fn seconds(key: &str, value: &str) -> Result<Duration, InvalidConnectionString> {
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let seconds = value.parse::<f64>().ok().filter(|_| is_number);

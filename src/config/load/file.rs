@@ -1,6 +1,6 @@
 //! The settings file: TOML in, what was written and on which line out.
 //!
-//! Invariant: no line of the file is ever quoted, because a secret may stand in it by mistake.
+//! Invariant: no line of the file is ever quoted, because it may hold a secret by mistake.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ fn refused(path: &Path, error: &io::Error) -> ConfigError {
 }
 
 /// Reads the text of a settings file. What is wrong with its syntax goes to `errors`; what can be understood all the
-/// same is answered, so that everything is told at once.
+/// same is answered, so that all mistakes are reported at once.
 pub fn parse(path: &Path, text: &str, names: &Names, errors: &mut Vec<ConfigError>) -> Vec<Assignment> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let place = |offset: usize| Origin::File { path: path.to_owned(), line: line_of(text, offset) };

@@ -1,6 +1,6 @@
 //! Loading: defaults < file < environment < flags, and then what can only be checked when all is known.
 //!
-//! Invariant: everything that is wrong in any source is told at once, in the order of the sources.
+//! Invariant: everything that is wrong in any source is reported at once, in the order of the sources.
 
 mod connection_string;
 mod file;

@@ -57,7 +57,7 @@ impl Names {
         }
     }
 
-    /// The sentence for a section that does not exist; for a setting that stands in no section too.
+    /// The sentence for a section that does not exist; for a setting outside any section too.
     pub fn unknown_section(&self, section: &str) -> String {
         let homes = self.settings().filter(|setting| setting.name.key == section);
         let homes: Vec<String> = homes.map(|setting| setting.name.to_string()).collect();

@@ -1,4 +1,4 @@
-//! The sections of the settings: one struct each, in which a setting stands once (`section!`).
+//! The sections of the settings: one struct each, in which each setting is declared once (`section!`).
 //!
 //! Invariant: a section knows of another one only what it has to agree with.
 

@@ -30,7 +30,7 @@ macro_rules! choice {
             /// Every one, in the order of the settings.
             pub const ALL: [Self; [$($word),*].len()] = [$(Self::$variant),*];
 
-            /// The word that stands in the settings.
+            /// The word in the settings.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }

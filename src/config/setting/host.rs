@@ -34,7 +34,7 @@ pub fn is_loopback(host: &str) -> bool {
     }
 }
 
-/// Returns a host as it stands in front of a port: IPv6 in brackets.
+/// Returns a host as it is written before a port: IPv6 in brackets.
 pub fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }

@@ -31,7 +31,7 @@ pub trait Kind {
 /// When another value of a setting takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reload {
-    /// When the program is told to read its settings again (HUP).
+    /// When the program reloads its settings (HUP).
     AtOnce,
     /// At the next start.
     AtRestart,
@@ -63,7 +63,7 @@ impl<K: Kind> Kind for Option<K> {
     }
 }
 
-/// A setting that a running program takes at once when it is told to (HUP).
+/// A setting that a running program applies at a reload (HUP).
 pub struct Reloaded<K>(PhantomData<K>);
 
 impl<K: Kind> Kind for Reloaded<K> {

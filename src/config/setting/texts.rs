@@ -119,7 +119,7 @@ pub fn cassandra_node(node: &str) -> Result<(), String> {
     Err(format!("{node:?} is not a host: write \"host\" or \"host:9042\""))
 }
 
-/// The address of `MongoDB`. The text is not repeated: login data may stand in it.
+/// The address of `MongoDB`. The text is not repeated: it may hold login data.
 pub fn mongodb_uri(uri: &str) -> Result<(), String> {
     let Some(rest) = uri.strip_prefix("mongodb://").or_else(|| uri.strip_prefix("mongodb+srv://")) else {
         return Err("is not the address of MongoDB: write for example \"mongodb://127.0.0.1:27017\"".to_owned());

@@ -10,7 +10,7 @@ use rouille::Response;
 
 use super::framing::{Persistence, Version};
 
-/// What the bytes of an answer depend on beside the response itself.
+/// What the bytes of an answer depend on besides the response itself.
 pub struct AnswerFrame<'a> {
     /// The method of the request; empty where it could not be read.
     pub method: &'a str,

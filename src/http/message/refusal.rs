@@ -35,7 +35,7 @@ pub enum Refusal {
     Host,
     /// A `Content-Length` that is not one number of at most 64 bits (RFC 9112 §6.3).
     ContentLength,
-    /// A `Transfer-Encoding` that is malformed, or in HTTP/1.0, or beside a `Content-Length` (RFC 9112 §6.1).
+    /// A `Transfer-Encoding` that is malformed, or in HTTP/1.0, or together with a `Content-Length` (RFC 9112 §6.1).
     TransferEncoding,
     /// An unknown transfer coding (RFC 9112 §6.1).
     UnknownTransferCoding,

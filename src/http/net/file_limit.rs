@@ -5,13 +5,13 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Files that the process needs beside connections: log, pollers, listeners, libraries.
+/// Files that the process needs besides connections: log, pollers, listeners, libraries.
 const OWN_FILES: u64 = 32;
 
 /// The server starts with this many connections even if the limit is lower.
 const FEWEST_CONNECTIONS: usize = 8;
 
-/// Raises the limit of open files as far as it is allowed, and returns how many connections fit under it beside
+/// Raises the limit of open files as far as it is allowed, and returns how many connections fit under it besides
 /// `other_files` (the files of bucket connections): `wanted`, or fewer.
 #[must_use]
 pub fn clamp_connections(wanted: usize, other_files: usize) -> usize {

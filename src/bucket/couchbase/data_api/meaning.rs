@@ -1,7 +1,7 @@
 //! What the error codes of the Data API mean for us: one table.
 //!
 //! Invariant: pure. A sentence is ours and names the code; the server's own message never gets into it, and neither
-//! does a code that this table does not know, because nobody knows what may stand there.
+//! does a code that this table does not know, because nobody knows what it may contain.
 
 use crate::bucket::couchbase::advice::{self, Target};
 use crate::bucket::rest::{Failure, Meaning, Retry};
@@ -81,7 +81,7 @@ fn row(code: &str, status: u16, target: &Target) -> Option<(Meaning, Retry, Stri
     Some((meaning, retry, sentence.to_owned()))
 }
 
-/// The sentence for a refusal without a code: the gateway's, or that of what stands before it.
+/// The sentence for a refusal without a code: the gateway's, or that of a proxy before it.
 #[must_use]
 pub fn forbidden(target: &Target) -> String {
     format!(

@@ -19,7 +19,7 @@ pub const NODE_SERVICES: &str = "/pools/default/nodeServices";
 /// have a thousand collections.
 pub const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;
 
-/// What stands in a hostname for "the host by which you reached me".
+/// The placeholder in a hostname for "the host by which you reached me".
 const DIALLED_HOST: &str = "$HOST";
 
 /// The alternate address that `auto` looks for.

@@ -114,7 +114,7 @@ fn of_error(status: u16, body: &[u8], peer: &str, target: &Target) -> Failure {
                  scope and collection at _default there, and else set [couchbase] api = \"query\"",
             );
         }
-        // A crash of its own is told in a list.
+        // An internal crash is reported as a list.
         (500, [b'[', ..]) => return unavailable("it failed by itself; its own log says more", Retry::NextNode),
         (400 | 403 | 404 | 500 | 503, [b'{', ..]) => {}
         _ => return COUCHBASE.status_failure(status, peer),

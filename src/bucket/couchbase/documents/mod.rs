@@ -19,8 +19,8 @@ use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 /// holds no other control characters.)
 const MOST_ESCAPED: usize = 3;
 
-/// What stands beside the document, in bytes: its `meta`, and its extended attributes, which have 1 MiB at most but may
-/// be escaped as well.
+/// What a response holds besides the document, in bytes: its `meta`, and its extended attributes, which have 1 MiB at
+/// most but may be escaped as well.
 const ENVELOPE_BYTES: usize = 4 * 1024 * 1024;
 
 /// [`Protocol`] of the document endpoint.

@@ -82,7 +82,7 @@ impl Notice<'_> {
 
 /// What a success brings, whatever was asked.
 pub struct Success<'a> {
-    /// As they stand there.
+    /// In their order in the response.
     pub rows: Vec<&'a RawValue>,
     /// The codes of the warnings, those that could be read.
     pub warnings: Vec<i64>,
@@ -154,7 +154,7 @@ fn success<'a>(
     Ok((rows, warnings))
 }
 
-/// Of several errors the first that a repetition would not mend says most; the official SDKs choose the same way.
+/// Of several errors the first that a retry would not solve says most; the official SDKs choose the same way.
 fn telling<'a, 'b>(errors: &'a [Notice<'b>]) -> Option<&'a Notice<'b>> {
     errors.iter().find(|error| error.retry() != Some(true)).or(errors.first())
 }

@@ -16,7 +16,7 @@ use crate::bucket::rest::{Call, Completeness, Failure, Response};
 use crate::bucket::{BucketError, Cursor, Document, Listed, Page};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES, USERPROFILE_DOC_TYPE};
 
-/// The right that lists without an index (7.6 and later); who has it not is told so in place of "no index".
+/// The right that lists without an index (7.6 and later); without it the error is about the right and not "no index".
 const SCAN_ROLE: &str = "query_use_sequential_scans";
 
 /// The largest page that is read, in bytes: there is room for one document of any size.

@@ -31,7 +31,7 @@ fn retry_of(code: i64, meaning: Meaning, retry: Option<bool>) -> Retry {
     }
 }
 
-/// The table: the numbers that we know one by one, and then the thousands that they stand in. Every number falls in
+/// The table: the numbers that we know one by one, and then the thousands that they belong to. Every number falls in
 /// exactly one row.
 fn row(code: i64, target: &Target) -> (Meaning, String) {
     use Meaning::{Misconfigured, Timeout, TooLarge, Unavailable};
@@ -126,7 +126,7 @@ mod tests {
         row(code, &target()).0
     }
 
-    /// Spec §4, range by range: the edges of each row, and the rows that stand inside others.
+    /// Spec §4, range by range: the edges of each row, and the rows that are inside others.
     #[test]
     fn every_code_falls_in_the_row_of_the_contract() {
         use Meaning::{Misconfigured, Timeout, TooLarge, Unavailable};

@@ -40,7 +40,7 @@ struct Parameters<'a, A: Serialize> {
     signature: bool,
 }
 
-/// Appends the body of a request to `body`. The members of `arguments` stand beside the others. A request id that the
+/// Appends the body of a request to `body`. The members of `arguments` are added to the others. A request id that the
 /// engine would refuse as `client_context_id` is left out.
 pub(super) fn write(body: &mut Vec<u8>, statement: &str, arguments: &impl Serialize, access: Access, call: &Call) {
     let parameters = Parameters {

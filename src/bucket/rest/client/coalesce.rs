@@ -66,7 +66,7 @@ impl<T: Transport> Transport for Coalescing<T> {
             output[..amount].zeroize();
             return Ok(());
         }
-        // What comes next stands in the buffer that what is held has to go through.
+        // The buffer holds what comes next, and what is held has to go out first.
         let next = Zeroizing::new(output[..amount].to_vec());
         self.flush(timeout)?;
         send(&mut self.inner, &next, timeout)

@@ -186,7 +186,7 @@ impl HealthTable {
         }
     }
 
-    /// Whether there is a node to turn to besides these. To one that is suspect only from one that is no better.
+    /// Whether another node can be asked: one that is not among these, and is up or no worse than they are.
     #[must_use]
     pub fn alternatives(&self, tried: &[Endpoint]) -> Alternatives {
         let from = tried.last().and_then(|node| self.entries.iter().find(|entry| entry.node == *node));

@@ -79,7 +79,7 @@ impl Nodes {
         self.state.lock().table.select(tried, fastrand::f64())
     }
 
-    /// Records that a request goes to `node`, and returns whether there is a node to turn to besides those `tried`.
+    /// Records that a request goes to `node`, and returns whether a node other than those `tried` can be asked.
     #[must_use]
     pub fn begin<'a>(&'a self, node: &'a Endpoint, tried: &[Endpoint]) -> (Outstanding<'a>, Alternatives) {
         let mut state = self.state.lock();

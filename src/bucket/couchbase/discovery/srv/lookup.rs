@@ -4,7 +4,7 @@
 //! on each read, and it compares names and ids by UDP only; so a look-up runs in a thread of its own, which is not
 //! waited for any longer than the limit.
 //!
-//! Invariant: the caller waits no longer than the limit, and takes nothing but names that can stand in a URL.
+//! Invariant: the caller waits no longer than the limit, and accepts only names that are valid in a URL.
 
 use std::net::SocketAddr;
 use std::time::Duration;

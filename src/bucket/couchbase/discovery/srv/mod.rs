@@ -2,7 +2,7 @@
 //!
 //! For `couchbase(s)://one.host` the SDKs ask DNS for the SRV record `_couchbase(s)._tcp.one.host` (SDK RFC 11). The
 //! ports in it are those of the key-value service, so only the names are taken; the cluster manager's port follows from
-//! the scheme, as for a host that stands in the string. `lookup` asks, `servers` says whom and under which names.
+//! the scheme, as for a host of the connection string. `lookup` asks, `servers` says whom and under which names.
 //!
 //! Invariant: there is always a host to ask. Without a usable record it is the one of the connection string, and no
 //! look-up takes longer than `[bucket] connect_timeout`, nor more than half of what its caller has left.
@@ -83,7 +83,7 @@ impl SeedSource {
         }
     }
 
-    /// The hosts that stand in the connection string.
+    /// The hosts of the connection string.
     #[must_use]
     pub fn written(&self) -> &[Seed] {
         &self.written

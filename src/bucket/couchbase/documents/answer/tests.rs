@@ -11,7 +11,7 @@ fn answer(status: u16, body: &str) -> Result<Found, Failure> {
     read(status, body.as_bytes(), &DocumentId::of(&Username::parse("johndoe").unwrap()), "the peer", &target())
 }
 
-/// A whole answer with these members beside `meta`.
+/// A whole response with these members besides `meta`.
 fn envelope(meta: &str, members: &str) -> Result<Found, Failure> {
     answer(200, &format!(r#"{{"meta":{{"id":"userprofile::johndoe"{meta}}}{members}}}"#))
 }
