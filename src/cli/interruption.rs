@@ -5,9 +5,10 @@
 //! a last word to the person who sent it.
 
 use std::process;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -16,11 +17,11 @@ use crate::threads;
 
 /// Whether, and when, the command may be ended by a signal.
 pub struct Interruption {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<SignalState>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum SignalState {
     /// A signal may end the process now.
     Free,
     /// Something is being written that should come to its end.
@@ -33,7 +34,7 @@ impl Interruption {
     /// Takes no signals: they end the process as they always do.
     #[must_use]
     pub fn none() -> Self {
-        Self { state: Arc::new(Mutex::new(State::Free)) }
+        Self { state: Arc::new(Mutex::new(SignalState::Free)) }
     }
 
     /// Takes INT and TERM from now on, to the end of the process. `farewell` is called, in another thread, before a
@@ -47,18 +48,18 @@ impl Interruption {
         let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot take signals")?;
         let thread = move || {
             for _ in &mut signals {
-                let mut state = lock(&state);
+                let mut state = state.lock();
                 match *state {
-                    State::Free => {
+                    SignalState::Free => {
                         farewell();
                         // The state stays locked, so that nothing is begun meanwhile.
                         process::exit(Exit::Failed as i32);
                     }
-                    State::Shielded => {
-                        *state = State::Asked;
+                    SignalState::Shielded => {
+                        *state = SignalState::Asked;
                         complain("stopping once this is stored; interrupt once more to stop at once");
                     }
-                    State::Asked => process::exit(Exit::Failed as i32),
+                    SignalState::Asked => process::exit(Exit::Failed as i32),
                 }
             }
         };
@@ -68,12 +69,12 @@ impl Interruption {
 
     /// Does something that a first signal is not to cut off.
     pub fn shield<T>(&self, work: impl FnOnce() -> T) -> T {
-        *lock(&self.state) = State::Shielded;
+        *self.state.lock() = SignalState::Shielded;
         let outcome = work();
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         // Whoever was asked to end has still to be able to say so, and only a second signal may cut that off.
-        if *state == State::Shielded {
-            *state = State::Free;
+        if *state == SignalState::Shielded {
+            *state = SignalState::Free;
         }
         outcome
     }
@@ -81,10 +82,6 @@ impl Interruption {
     /// True if a signal has come while something was shielded: it is time to end.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        *lock(&self.state) == State::Asked
+        *self.state.lock() == SignalState::Asked
     }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
 }

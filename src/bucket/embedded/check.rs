@@ -49,11 +49,11 @@ pub fn run(path: &Path, timeouts: &BucketTimeouts, report: &mut Report) {
             report.failed("schema", error.reason());
             report.skip_all(&["read"], "schema");
         }
-        Ok((schema::Found::Nothing, _)) => {
+        Ok((schema::TableState::Missing, _)) => {
             report.passed("schema", "the file is empty: `serve` or `import` makes the schema");
             report.skipped("read", "there is nothing in it yet");
         }
-        Ok((schema::Found::Ready, mut connection)) => {
+        Ok((schema::TableState::Ready, mut connection)) => {
             report.passed("schema", format!("version {}", schema::SCHEMA_VERSION));
             read(&mut connection, report);
         }

@@ -17,17 +17,17 @@ use crate::bucket::BucketError;
 pub(super) struct DatabaseFile {
     /// Absolute: `SQLite` would take some relative ones (`file:…`, `:memory:`) for something other than a path.
     pub(super) path: PathBuf,
-    identity: Identity,
+    identity: FileIdentity,
 }
 
 /// What stays with a file when its name does not.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Identity {
+struct FileIdentity {
     device: u64,
     inode: u64,
 }
 
-impl Identity {
+impl FileIdentity {
     fn of(path: &Path) -> io::Result<Self> {
         fs::metadata(path).map(|metadata| Self { device: metadata.dev(), inode: metadata.ino() })
     }
@@ -44,7 +44,7 @@ impl DatabaseFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => make_empty(&path).map_err(failed)?,
             Err(error) => return Err(failed(error)),
         }
-        let identity = Identity::of(&path).map_err(failed)?;
+        let identity = FileIdentity::of(&path).map_err(failed)?;
         Ok(Self { path, identity })
     }
 
@@ -54,7 +54,7 @@ impl DatabaseFile {
         let path = std::path::absolute(path).map_err(failed)?;
         match fs::metadata(&path) {
             Ok(metadata) if !metadata.is_file() => Err(failure::not_a_file(&path)),
-            Ok(_) => Ok(Some(Self { identity: Identity::of(&path).map_err(failed)?, path })),
+            Ok(_) => Ok(Some(Self { identity: FileIdentity::of(&path).map_err(failed)?, path })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(error)),
         }
@@ -69,7 +69,7 @@ impl DatabaseFile {
 
     /// Asks the file system, not the file: a microsecond or two.
     pub(super) fn check_in_place(&self) -> Result<(), BucketError> {
-        match Identity::of(&self.path) {
+        match FileIdentity::of(&self.path) {
             Ok(identity) if identity == self.identity => Ok(()),
             Ok(_) => Err(failure::replaced(&self.path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(failure::vanished(&self.path)),

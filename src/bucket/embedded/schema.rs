@@ -42,7 +42,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Bu
     if contents(connection).map_err(failed)? == Contents::Nothing {
         migrate(connection).map_err(failed)?;
     }
-    if look(connection, path)? == Found::Nothing {
+    if look(connection, path)? == TableState::Missing {
         return Err(failure::foreign(path));
     }
     let mode = switch_to_wal(connection).map_err(failed)?;
@@ -56,21 +56,21 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Bu
     Ok(())
 }
 
-/// What is found in a file that can be used.
+/// The state of our table in a file that can be used.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// It is empty.
-    Nothing,
+pub(super) enum TableState {
+    /// The file is empty.
+    Missing,
     /// Our table is in it.
     Ready,
 }
 
 /// Looks whose file it is, and writes nothing.
-pub(super) fn look(connection: &Connection, path: &Path) -> Result<Found, BucketError> {
+pub(super) fn look(connection: &Connection, path: &Path) -> Result<TableState, BucketError> {
     let failed = |error: rusqlite::Error| failure::from_sqlite(path, &error);
     match contents(connection).map_err(failed)? {
         Contents::Ours => {}
-        Contents::Nothing => return Ok(Found::Nothing),
+        Contents::Nothing => return Ok(TableState::Missing),
         Contents::OursButNewer(version) => return Err(failure::newer(path, version, SCHEMA_VERSION)),
         Contents::Foreign => return Err(failure::foreign(path)),
     }
@@ -80,7 +80,7 @@ pub(super) fn look(connection: &Connection, path: &Path) -> Result<Found, Bucket
     if connection.is_readonly(MAIN_DB).map_err(failed)? {
         return Err(failure::read_only(path));
     }
-    Ok(Found::Ready)
+    Ok(TableState::Ready)
 }
 
 fn contents(connection: &Connection) -> rusqlite::Result<Contents> {

@@ -20,17 +20,17 @@ pub struct Policy {
     /// One node's share of the time, where there is another node.
     attempt_timeout: Duration,
     back_off: BackOff,
-    persistence: Persistence,
+    limit: RetryLimit,
 }
 
 /// What an operation does while every node fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Persistence {
-    /// It fails: at once in an outage that lasts, and else after so many pauses. A client is better off with an error than with a wait
-    /// that holds a worker.
-    GiveUpAfter { pauses: u32 },
+enum RetryLimit {
+    /// It fails: at once in an outage that lasts, and else after so many pauses. A client is better off with an error
+    /// than with a wait that holds a worker.
+    Pauses { most: u32 },
     /// It goes on until its deadline, and this is logged once.
-    UntilDeadline { what: &'static str },
+    Deadline { what: &'static str },
 }
 
 impl Policy {
@@ -40,7 +40,7 @@ impl Policy {
         Self {
             attempt_timeout: timeouts.attempt,
             back_off: BackOff { first: Duration::from_millis(25), longest: Duration::from_millis(200) },
-            persistence: Persistence::GiveUpAfter { pauses: 4 },
+            limit: RetryLimit::Pauses { most: 4 },
         }
     }
 
@@ -50,7 +50,7 @@ impl Policy {
         Self {
             attempt_timeout: timeouts.batch,
             back_off: BackOff { first: Duration::from_millis(50), longest: Duration::from_secs(5) },
-            persistence: Persistence::UntilDeadline { what },
+            limit: RetryLimit::Deadline { what },
         }
     }
 }
@@ -103,14 +103,14 @@ pub fn run<T>(
         else {
             return Err(failure);
         };
-        if let (Persistence::UntilDeadline { what }, 0) = (policy.persistence, pauses) {
+        if let (RetryLimit::Deadline { what }, 0) = (policy.limit, pauses) {
             let limit = line.deadline.remaining(clock::now());
             cluster.access.observer.emit(&Observation::BatchRetried { what, limit, reason: &failure.error });
         }
         std::thread::sleep(pause);
         pauses += 1;
         round = Round::default();
-        if !line.turn_around() && matches!(policy.persistence, Persistence::GiveUpAfter { .. }) {
+        if !line.turn_around() && matches!(policy.limit, RetryLimit::Pauses { .. }) {
             return Err(failure);
         }
     }
@@ -128,9 +128,9 @@ struct Round {
 impl Policy {
     /// The pause after so many pauses; `None`: it is enough.
     fn pause(&self, pauses: u32, round: &Round) -> Option<Duration> {
-        let is_worth_it = match self.persistence {
-            Persistence::GiveUpAfter { pauses: most } => pauses < most && round.has_new_failure,
-            Persistence::UntilDeadline { .. } => true,
+        let is_worth_it = match self.limit {
+            RetryLimit::Pauses { most } => pauses < most && round.has_new_failure,
+            RetryLimit::Deadline { .. } => true,
         };
         is_worth_it.then(|| self.back_off.pause(pauses, fastrand::f64()))
     }

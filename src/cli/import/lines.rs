@@ -25,7 +25,7 @@ pub(super) struct Lines<R> {
 
 /// One line, without its line break (LF, or CR and LF).
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
+pub(super) struct InputLine<'a> {
     /// Counted from 1.
     pub(super) number: u64,
     /// Of a line that is longer than a document may be, the beginning, which is also longer than that.
@@ -40,7 +40,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Reads the next line; `None` at the end. The last line needs no line break.
-    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<InputLine<'_>>> {
         self.kept.clear();
         if !self.read_to_line_break()? {
             return Ok(None);
@@ -51,7 +51,7 @@ impl<R: BufRead> Lines<R> {
             text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         }
         text = text.strip_suffix(b"\r").unwrap_or(text);
-        Ok(Some(Line { number: self.number, text, bytes_read: self.bytes_read }))
+        Ok(Some(InputLine { number: self.number, text, bytes_read: self.bytes_read }))
     }
 
     /// False at the end, with nothing read.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 
 use super::setting::{Verification, bracketed, bucket_name};
-use options::Tls;
+use options::TlsOption;
 
 /// A parsed connection string.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -229,16 +229,16 @@ fn parse_scheme(before: &str) -> Result<(Scheme, &str), InvalidConnectionString>
 }
 
 /// What `ssl=` makes of the scheme.
-fn with_tls(scheme: Scheme, tls: Option<Tls>) -> Result<(Scheme, Verification), InvalidConnectionString> {
-    let verification = if tls == Some(Tls::NoVerify) { Verification::Off } else { Verification::On };
+fn with_tls(scheme: Scheme, tls: Option<TlsOption>) -> Result<(Scheme, Verification), InvalidConnectionString> {
+    let verification = if tls == Some(TlsOption::NoVerify) { Verification::Off } else { Verification::On };
     match (tls, scheme) {
-        (Some(Tls::Off), Scheme::Couchbases | Scheme::Https) => {
+        (Some(TlsOption::Off), Scheme::Couchbases | Scheme::Https) => {
             invalid(format!("ssl=off contradicts {}://, which is always TLS: leave one of them out", scheme.as_str()))
         }
-        (Some(Tls::On | Tls::NoVerify), Scheme::Http) => {
+        (Some(TlsOption::On | TlsOption::NoVerify), Scheme::Http) => {
             invalid("ssl= asks for TLS and http:// has none: write https://")
         }
-        (Some(Tls::On | Tls::NoVerify), Scheme::Couchbase) => Ok((Scheme::Couchbases, verification)),
+        (Some(TlsOption::On | TlsOption::NoVerify), Scheme::Couchbase) => Ok((Scheme::Couchbases, verification)),
         _ => Ok((scheme, verification)),
     }
 }

@@ -12,7 +12,7 @@ use crate::config::setting::{LONGEST_TIMEOUT, nearest, parse_duration};
 
 /// `ssl=`
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tls {
+pub(super) enum TlsOption {
     On,
     Off,
     NoVerify,
@@ -28,7 +28,7 @@ pub(super) enum DnsSrv {
 /// The options that say how the rest of the string is to be read.
 #[derive(Default)]
 pub(super) struct Modes {
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<TlsOption>,
     pub(super) dns_srv: Option<DnsSrv>,
 }
 
@@ -78,7 +78,7 @@ pub(super) fn parse(pairs: &str, parsed: &mut ConnectionString) -> Result<Modes,
             "ssl" => modes.tls = Some(tls(&value)?),
             // A string that asks for TLS must not end in a connection without it.
             "enable_tls" | "security.enableTls" => {
-                modes.tls = Some(if flag(&key, &value)? { Tls::On } else { Tls::Off });
+                modes.tls = Some(if flag(&key, &value)? { TlsOption::On } else { TlsOption::Off });
             }
             "dnssrv" | "enable_dns_srv" | "io.enableDnsSrv" => {
                 modes.dns_srv = Some(if flag(&key, &value)? { DnsSrv::Forced } else { DnsSrv::Forbidden });
@@ -131,11 +131,11 @@ fn not_empty(key: &str, value: String) -> Result<String, InvalidConnectionString
     if value.is_empty() { invalid(format!("{key}= is empty: write a value or leave it out")) } else { Ok(value) }
 }
 
-fn tls(value: &str) -> Result<Tls, InvalidConnectionString> {
+fn tls(value: &str) -> Result<TlsOption, InvalidConnectionString> {
     match value {
-        "on" => Ok(Tls::On),
-        "off" => Ok(Tls::Off),
-        "no_verify" => Ok(Tls::NoVerify),
+        "on" => Ok(TlsOption::On),
+        "off" => Ok(TlsOption::Off),
+        "no_verify" => Ok(TlsOption::NoVerify),
         _ => invalid(format!("ssl={value} is not known: write on, off or no_verify")),
     }
 }

@@ -34,28 +34,28 @@ fn cause_of(code: Option<&str>) -> Cause {
 
 /// Adds the steps `bucket`, `scope`, `collection`, `role` and `read`.
 pub fn report(read: &SentinelRead, bucket: BucketSeen, manifest: &Manifest, target: &Target, report: &mut Report) {
-    let findings = Findings { cause: read.failure().map(|failure| cause_of(failure.details.code.as_deref())) };
+    let evidence = Evidence { cause: read.failure().map(|failure| cause_of(failure.details.code.as_deref())) };
     let keyspace = &target.keyspace;
     let (name, scope, collection) = (keyspace.bucket(), keyspace.scope(), keyspace.collection());
-    let mut steps = Steps { report, broken: None };
-    steps.add("bucket", findings.bucket(bucket, keyspace), name, || {
+    let mut steps = StepChain { report, broken: None };
+    steps.add("bucket", evidence.bucket(bucket, keyspace), name, || {
         format!(
             "the cluster has no bucket {name:?}: set [couchbase] bucket to one that it has, or make it: couchbase-cli \
              bucket-create -c HOST -u ADMINISTRATOR -p --bucket {name} --bucket-type couchbase --bucket-ramsize 256"
         )
     });
-    steps.add("scope", findings.scope(manifest, keyspace), scope, || {
+    steps.add("scope", evidence.scope(manifest, keyspace), scope, || {
         let (bucket, quoted) = (quoted(name), quoted(scope));
         format!("the bucket has no scope {scope:?}: set [couchbase] scope, or run: CREATE SCOPE {bucket}.{quoted};")
     });
-    steps.add("collection", findings.collection(manifest, keyspace), collection, || {
+    steps.add("collection", evidence.collection(manifest, keyspace), collection, || {
         format!(
             "the scope has no collection {collection:?}: set [couchbase] collection, or run: CREATE COLLECTION \
              {keyspace};"
         )
     });
     let who = who(target);
-    steps.add("role", findings.role(), &format!("{who} may read {keyspace}"), || {
+    steps.add("role", evidence.role(), &format!("{who} may read {keyspace}"), || {
         format!("{who} may not read {keyspace}; an administrator can run: {}", target.grant("query_select"))
     });
     match steps.broken {
@@ -65,12 +65,12 @@ pub fn report(read: &SentinelRead, bucket: BucketSeen, manifest: &Manifest, targ
 }
 
 /// What the read of the sentinel has shown.
-struct Findings {
+struct Evidence {
     /// Which step it belongs to if it failed; `None`: it succeeded.
     cause: Option<Cause>,
 }
 
-impl Findings {
+impl Evidence {
     fn bucket(&self, seen: BucketSeen, keyspace: &Keyspace) -> Finding {
         match (self.cause, seen) {
             (None | Some(Cause::Scope), _) | (_, BucketSeen::Yes) => Finding::There,
@@ -119,12 +119,12 @@ fn who(target: &Target) -> String {
 }
 
 /// Steps of which each needs the one before.
-struct Steps<'a, 'b> {
+struct StepChain<'a, 'b> {
     report: &'a mut Report<'b>,
     broken: Option<&'static str>,
 }
 
-impl Steps<'_, '_> {
+impl StepChain<'_, '_> {
     fn add(&mut self, name: &'static str, finding: Finding, there: &str, to_do: impl FnOnce() -> String) {
         match (self.broken, finding) {
             (Some(broken), _) => self.report.skipped(name, format!("needs {broken}")),
@@ -164,9 +164,9 @@ mod tests {
 
     use super::*;
 
-    /// The findings about bucket, scope, collection and role, a letter each.
-    fn findings(cause: Option<Cause>, seen: BucketSeen, manifest: &Manifest, keyspace: &Keyspace) -> String {
-        let sentinel = Findings { cause };
+    /// The evidence about bucket, scope, collection and role, a letter each.
+    fn evidence(cause: Option<Cause>, seen: BucketSeen, manifest: &Manifest, keyspace: &Keyspace) -> String {
+        let sentinel = Evidence { cause };
         let found = [
             sentinel.bucket(seen, keyspace),
             sentinel.scope(manifest, keyspace),
@@ -206,7 +206,7 @@ mod tests {
             (Some(Cause::Role), BucketSeen::Unknown, &unknown, &default, "?ttm"),
             (Some(Cause::Read), BucketSeen::Yes, &unknown, &default, "ttt?"),
         ] {
-            assert_eq!(findings(cause, seen, manifest, keyspace), expected, "{cause:?} {seen:?} {keyspace}");
+            assert_eq!(evidence(cause, seen, manifest, keyspace), expected, "{cause:?} {seen:?} {keyspace}");
         }
     }
 

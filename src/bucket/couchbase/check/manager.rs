@@ -95,10 +95,10 @@ pub fn login(response: &Response, authority: &str, username: Option<&str>) -> Re
 fn is_expired(response: &Response) -> bool {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Refusal {
+    struct ManagerRefusal {
         password_expired: bool,
     }
-    serde_json::from_slice::<Refusal>(&response.body).is_ok_and(|refusal| refusal.password_expired)
+    serde_json::from_slice::<ManagerRefusal>(&response.body).is_ok_and(|refusal| refusal.password_expired)
 }
 
 fn is_version(text: &str) -> bool {

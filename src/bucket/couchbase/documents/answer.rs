@@ -46,7 +46,7 @@ struct Meta<'a> {
 
 /// What an error of the manager has in its JSON. Its words are not read.
 #[derive(Deserialize)]
-struct Refusal<'a> {
+struct ErrorBody<'a> {
     #[serde(borrow, rename = "passwordExpired")]
     password_expired: Option<&'a RawValue>,
 }
@@ -119,7 +119,7 @@ fn of_error(status: u16, body: &[u8], peer: &str, target: &Target) -> Failure {
         (400 | 403 | 404 | 500 | 503, [b'{', ..]) => {}
         _ => return COUCHBASE.status_failure(status, peer),
     }
-    let Refusal { password_expired } = match serde_json::from_slice(text) {
+    let ErrorBody { password_expired } = match serde_json::from_slice(text) {
         Ok(refusal) => refusal,
         Err(error) => return COUCHBASE.unreadable(status, &error, text, peer),
     };

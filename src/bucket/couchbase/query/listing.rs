@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::envelope::{self, Notice, Success};
 use super::meaning;
-use super::parameters::{self, Access};
+use super::parameters::{self, StatementKind};
 use crate::bucket::couchbase::advice::{COUCHBASE, Target};
 use crate::bucket::couchbase::keyspace::Keyspace;
 use crate::bucket::rest::{Call, Completeness, Failure, Response};
@@ -58,7 +58,7 @@ pub fn request(keyspace: &Keyspace, after: Option<&Cursor>, most: usize, call: &
         scan_consistency: "request_plus",
     };
     let mut body = Vec::new();
-    parameters::write(&mut body, &select(keyspace), &arguments, Access::Read, call);
+    parameters::write(&mut body, &select(keyspace), &arguments, StatementKind::Read, call);
     body
 }
 

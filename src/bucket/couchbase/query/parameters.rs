@@ -17,7 +17,7 @@ const LONGEST_GRACE: Duration = Duration::from_millis(100);
 
 /// What a statement may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum StatementKind {
     /// The engine refuses a statement that changes something.
     Read,
     /// It may change something.
@@ -42,11 +42,11 @@ struct Parameters<'a, A: Serialize> {
 
 /// Appends the body of a request to `body`. The members of `arguments` are added to the others. A request id that the
 /// engine would refuse as `client_context_id` is left out.
-pub(super) fn write(body: &mut Vec<u8>, statement: &str, arguments: &impl Serialize, access: Access, call: &Call) {
+pub(super) fn write(body: &mut Vec<u8>, statement: &str, arguments: &impl Serialize, kind: StatementKind, call: &Call) {
     let parameters = Parameters {
         statement,
         arguments,
-        readonly: access == Access::Read,
+        readonly: kind == StatementKind::Read,
         timeout: server_timeout(call.left),
         client_context_id: call.trace.request_id.as_deref().filter(|id| is_context_id(id)),
         pretty: false,

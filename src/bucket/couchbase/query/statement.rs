@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::parameters::{self, Access};
+use super::parameters::{self, StatementKind};
 use crate::bucket::couchbase::keyspace::Keyspace;
 use crate::bucket::rest::Call;
 use crate::model::DocumentId;
@@ -32,7 +32,7 @@ struct Arguments<'a> {
 #[must_use]
 pub fn get_request(statement: &str, id: &DocumentId, call: &Call) -> Vec<u8> {
     let mut body = Vec::new();
-    parameters::write(&mut body, statement, &Arguments { id: id.as_str() }, Access::Read, call);
+    parameters::write(&mut body, statement, &Arguments { id: id.as_str() }, StatementKind::Read, call);
     body
 }
 

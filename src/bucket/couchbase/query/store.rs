@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::envelope::{self, Notice, Success};
 use super::meaning;
-use super::parameters::{self, Access};
+use super::parameters::{self, StatementKind};
 use crate::bucket::couchbase::advice::{COUCHBASE, Target};
 use crate::bucket::couchbase::keyspace::Keyspace;
 use crate::bucket::rest::{Call, Completeness, Failure, Response, Retry};
@@ -61,7 +61,7 @@ pub fn request(keyspace: &Keyspace, documents: &[NewDocument], call: &Call) -> R
         .sum::<usize>();
     let mut body = Vec::with_capacity(room + BYTES_AROUND_REQUEST);
     let arguments = Arguments { documents, values: &values };
-    parameters::write(&mut body, &upsert(keyspace, documents.len()), &arguments, Access::Write, call);
+    parameters::write(&mut body, &upsert(keyspace, documents.len()), &arguments, StatementKind::Write, call);
     Ok(body)
 }
 

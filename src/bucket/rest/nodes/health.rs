@@ -32,7 +32,7 @@ const PROBE_REST: Duration = Duration::from_millis(50);
 /// The nodes that there are, each with its health.
 #[derive(Debug)]
 pub struct HealthTable {
-    entries: Vec<Entry>,
+    entries: Vec<NodeState>,
     limits: ProbeLimits,
     /// How long the last good answer to a request took.
     last_latency: Duration,
@@ -50,7 +50,7 @@ pub struct ProbeLimits {
 }
 
 #[derive(Debug)]
-struct Entry {
+struct NodeState {
     node: Endpoint,
     health: Health,
     /// Requests that it has not answered yet.
@@ -157,7 +157,7 @@ impl HealthTable {
         let mut known = std::mem::take(&mut self.entries);
         for node in nodes {
             let place = known.iter().position(|entry| entry.node == *node);
-            let entry = place.map_or_else(|| Entry::new(node), |place| known.swap_remove(place));
+            let entry = place.map_or_else(|| NodeState::new(node), |place| known.swap_remove(place));
             if !self.entries.iter().any(|entry| entry.node == *node) {
                 self.entries.push(entry);
             }
@@ -169,9 +169,9 @@ impl HealthTable {
     /// time that is known. `chance` is from 0 to 1 and spreads the requests.
     #[must_use]
     pub fn select(&self, tried: &[Endpoint], chance: f64) -> Selection {
-        let burden = |entry: &Entry| (!entry.is_up(), entry.outstanding);
+        let burden = |entry: &NodeState| (!entry.is_up(), entry.outstanding);
         if let Some(least) = self.untried(tried).map(burden).min() {
-            let candidates: Vec<&Entry> = self.untried(tried).filter(|entry| burden(entry) == least).collect();
+            let candidates: Vec<&NodeState> = self.untried(tried).filter(|entry| burden(entry) == least).collect();
             if let Some(entry) = candidates.get(index(chance, candidates.len())) {
                 return Selection::Node(entry.node.clone());
             }
@@ -179,7 +179,7 @@ impl HealthTable {
         if self.entries.is_empty() {
             return Selection::Unknown;
         }
-        let errors: Option<Vec<&BucketError>> = self.entries.iter().map(Entry::down_error).collect();
+        let errors: Option<Vec<&BucketError>> = self.entries.iter().map(NodeState::down_error).collect();
         match errors.as_deref() {
             Some([first, ..]) => Selection::AllDown(not_even_tried(first)),
             _ => Selection::NoneLeft,
@@ -190,11 +190,11 @@ impl HealthTable {
     #[must_use]
     pub fn alternatives(&self, tried: &[Endpoint]) -> Alternatives {
         let from = tried.last().and_then(|node| self.entries.iter().find(|entry| entry.node == *node));
-        let is_good_enough = |entry: &Entry| entry.is_up() || !from.is_some_and(Entry::is_up);
+        let is_good_enough = |entry: &NodeState| entry.is_up() || !from.is_some_and(NodeState::is_up);
         if self.untried(tried).any(is_good_enough) { Alternatives::Some } else { Alternatives::None }
     }
 
-    fn untried(&self, tried: &[Endpoint]) -> impl Iterator<Item = &Entry> {
+    fn untried(&self, tried: &[Endpoint]) -> impl Iterator<Item = &NodeState> {
         self.entries.iter().filter(move |entry| entry.down_error().is_none() && !tried.contains(&entry.node))
     }
 
@@ -202,7 +202,7 @@ impl HealthTable {
     #[must_use]
     pub fn is_as_good_as_any(&self, node: &Endpoint) -> bool {
         let Some(entry) = self.entries.iter().find(|entry| entry.node == *node) else { return false };
-        entry.is_up() || (entry.down_error().is_none() && !self.entries.iter().any(Entry::is_up))
+        entry.is_up() || (entry.down_error().is_none() && !self.entries.iter().any(NodeState::is_up))
     }
 
     /// True if there is more than one node.
@@ -244,7 +244,7 @@ impl HealthTable {
     /// Records that the node answered a request within `took`.
     pub fn answered(&mut self, node: &Endpoint, took: Duration) -> Transition {
         self.last_latency = took;
-        self.entry(node).map_or(Transition::None, Entry::answered)
+        self.entry(node).map_or(Transition::None, NodeState::answered)
     }
 
     /// Returns the nodes whose probes are due. They are under way from now on, until [`HealthTable::probe_ended`].
@@ -263,7 +263,7 @@ impl HealthTable {
     /// When the next probe is due, if any is.
     #[must_use]
     pub fn next_probe_at(&self) -> Option<Instant> {
-        self.entries.iter().filter_map(Entry::probe_due_at).min()
+        self.entries.iter().filter_map(NodeState::probe_due_at).min()
     }
 
     /// Records how a probe ended at `now`. Of a failure, what the node has answered meanwhile says more. `chance` is from
@@ -288,12 +288,12 @@ impl HealthTable {
         usual.max(SHORTEST_PROBE_TIMEOUT).min(self.limits.first)
     }
 
-    fn entry(&mut self, node: &Endpoint) -> Option<&mut Entry> {
+    fn entry(&mut self, node: &Endpoint) -> Option<&mut NodeState> {
         self.entries.iter_mut().find(|entry| entry.node == *node)
     }
 }
 
-impl Entry {
+impl NodeState {
     fn new(node: &Endpoint) -> Self {
         Self {
             node: node.clone(),

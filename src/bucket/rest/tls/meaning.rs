@@ -129,8 +129,8 @@ fn of_alert(alert: AlertDescription, identity: Identity, product: &Product) -> F
             | Alert::DecryptError,
             Identity::Certificate,
         ) => format!(
-            "does not accept our client certificate ({alert:?}); check that the one in {certificate_file} is valid, names a user as the cluster expects it, and comes from an authority \
-             that the cluster trusts"
+            "does not accept our client certificate ({alert:?}); check that the one in {certificate_file} is valid, names \
+             a user as the cluster expects it, and comes from an authority that the cluster trusts"
         ),
         (Alert::HandshakeFailure, Identity::None) => format!(
             "refuses the TLS handshake; if it wants a client certificate, set {certificate_file} and client_key_file, else \

@@ -36,7 +36,7 @@ pub struct Question {
 
 /// One host of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct SrvTarget {
     /// The lowest is asked first.
     pub priority: u16,
     /// Among those of one priority, how often it is to be the first.
@@ -60,7 +60,7 @@ const TOO_LATE: NoRecord = NoRecord::Failed("no name server answered in time ([b
 ///
 /// # Errors
 /// [`NoRecord`]
-pub fn look_up(question: Question, limit: Duration) -> Result<Vec<Target>, NoRecord> {
+pub fn look_up(question: Question, limit: Duration) -> Result<Vec<SrvTarget>, NoRecord> {
     if limit.is_zero() {
         return Err(TOO_LATE);
     }
@@ -73,7 +73,7 @@ pub fn look_up(question: Question, limit: Duration) -> Result<Vec<Target>, NoRec
 }
 
 /// The first name that has a record. A name that cannot be looked up does not keep the others from it.
-fn ask_for_names(question: &Question, deadline: Deadline) -> Result<Vec<Target>, NoRecord> {
+fn ask_for_names(question: &Question, deadline: Deadline) -> Result<Vec<SrvTarget>, NoRecord> {
     let mut outcome = Err(NoRecord::NoSuch);
     for name in &question.names {
         match ask_servers(name, &question.servers, deadline) {
@@ -86,7 +86,7 @@ fn ask_for_names(question: &Question, deadline: Deadline) -> Result<Vec<Target>,
 }
 
 /// One name. Each try gets its share of the time that is left.
-fn ask_servers(name: &str, servers: &[SocketAddr], deadline: Deadline) -> Result<Vec<Target>, NoRecord> {
+fn ask_servers(name: &str, servers: &[SocketAddr], deadline: Deadline) -> Result<Vec<SrvTarget>, NoRecord> {
     let mut outcome = Err(TOO_LATE);
     let mut tries = servers.len() * ATTEMPTS;
     for server in servers.iter().cycle().take(tries) {
@@ -109,7 +109,7 @@ fn ask_servers(name: &str, servers: &[SocketAddr], deadline: Deadline) -> Result
     outcome
 }
 
-fn ask(name: &str, server: SocketAddr, share: Duration, extension: EDns) -> Result<Vec<Target>, Error> {
+fn ask(name: &str, server: SocketAddr, share: Duration, extension: EDns) -> Result<Vec<SrvTarget>, Error> {
     let config = ClientConfig::with_nameserver(server)
         .set_query_lifetime(share)
         .set_query_timeout(None)
@@ -119,10 +119,10 @@ fn ask(name: &str, server: SocketAddr, share: Duration, extension: EDns) -> Resu
     let mut buffer = vec![0; LONGEST_MESSAGE];
     let length = Client::new(config)?.query_raw(name, Type::SRV, Class::IN, &mut buffer)?;
     let records = RecordSet::<Srv>::from_msg(&buffer[..length])?;
-    Ok(records.rdata.into_iter().map(Target::from).collect())
+    Ok(records.rdata.into_iter().map(SrvTarget::from).collect())
 }
 
-impl From<Srv> for Target {
+impl From<Srv> for SrvTarget {
     fn from(srv: Srv) -> Self {
         let host = srv.target.as_str().trim_end_matches('.').to_ascii_lowercase();
         Self { priority: srv.priority, weight: srv.weight, host }

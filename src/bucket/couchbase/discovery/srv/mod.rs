@@ -22,7 +22,7 @@ use crate::bucket::rest::nodes::authority;
 use crate::clock::{self, Deadline};
 use crate::config::{ConnectionString, Seed};
 use crate::observe::{Observation, Observer};
-use lookup::{NoRecord, Target};
+use lookup::{NoRecord, SrvTarget};
 use servers::NameServers;
 
 /// More hosts than this are not needed to find a cluster.
@@ -142,7 +142,7 @@ impl SeedSource {
 
 /// The names in the order of RFC 2782: the lowest priority first; among equals by lot, and each as often first as its
 /// weight says. `draw` gives a number of a range. Names that come twice are taken once.
-fn in_order(mut targets: Vec<Target>, mut draw: impl FnMut(std::ops::RangeInclusive<u32>) -> u32) -> Vec<String> {
+fn in_order(mut targets: Vec<SrvTarget>, mut draw: impl FnMut(std::ops::RangeInclusive<u32>) -> u32) -> Vec<String> {
     // Those without a weight come first, or else the sum would pass them by.
     targets.sort_by_key(|target| (target.priority, target.weight != 0));
     let mut hosts: Vec<String> = Vec::new();

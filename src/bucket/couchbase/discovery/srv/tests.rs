@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use name_server::{NXDOMAIN, NameServer, SERVFAIL, Says};
 
-use super::lookup::{self, NoRecord, Question, Target};
+use super::lookup::{self, NoRecord, Question, SrvTarget};
 use super::servers::NameServers;
 use super::{Logged, MOST_HOSTS, SeedSource, in_order};
 use crate::bucket::couchbase::advice::COUCHBASE;
@@ -225,8 +225,8 @@ fn the_discovery_asks_the_host_that_the_record_names() {
     assert_eq!(server.asked(), 1);
 }
 
-fn target(priority: u16, weight: u16, host: &str) -> Target {
-    Target { priority, weight, host: host.to_owned() }
+fn target(priority: u16, weight: u16, host: &str) -> SrvTarget {
+    SrvTarget { priority, weight, host: host.to_owned() }
 }
 
 #[test]
@@ -249,7 +249,7 @@ proptest::proptest! {
     fn every_host_is_named_once_and_none_before_one_of_a_lower_priority(
         records in proptest::collection::vec((0_u16..4, 0_u16..u16::MAX), 0..MOST_HOSTS),
     ) {
-        let targets: Vec<Target> =
+        let targets: Vec<SrvTarget> =
             records.iter().enumerate().map(|(number, (priority, weight))| target(*priority, *weight, &number.to_string())).collect();
         let found = in_order(targets, fastrand::u32);
         let priorities: Vec<u16> = found.iter().map(|host| records[host.parse::<usize>().unwrap()].0).collect();
