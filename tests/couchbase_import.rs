@@ -113,7 +113,7 @@ fn a_trouble_that_passes_is_waited_out_and_told_once() {
         let output = child.wait_with_output().unwrap();
         let (code, _, err) = outcome(&output);
         assert_eq!(code, 0, "{trouble:?}: {err}");
-        assert_eq!(err.matches("storing documents failed and is tried again").count(), 1, "{trouble:?}: {err}");
+        assert_eq!(err.matches("storing documents failed and is retried").count(), 1, "{trouble:?}: {err}");
         assert!(err.contains("10 lines stored, none rejected"), "{trouble:?}: {err}");
         assert_holds_no_secret(err);
         assert_stored(&double, &lines);

@@ -215,7 +215,7 @@ fn a_list_is_tried_again_where_that_may_help() {
     let output = child.wait_with_output().unwrap();
     let (code, out, err) = outcome(&output);
     assert_eq!((code, out.lines().count()), (0, 3), "{err}");
-    assert!(err.contains("listing documents failed and is tried again"), "{err}");
+    assert!(err.contains("listing documents failed and is retried"), "{err}");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use userprofiles::api::path::{self, Route};
+use userprofiles::api::route::{self, Route};
 use userprofiles::clock;
 use userprofiles::http::Limits;
 use userprofiles::http::connection::{Connection, Expiry, Instruction};
@@ -142,11 +142,11 @@ pub fn username(data: &[u8]) {
     let raw_url = String::from_utf8_lossy(data);
     let path = userprofiles::http::path_of(&raw_url);
     assert!(!path.contains('?') && raw_url.starts_with(path));
-    match path::route(&raw_url) {
+    match route::route(&raw_url) {
         Route::User(segment) => {
             assert!(!segment.is_empty() && !segment.contains(['/', '?']));
             assert_eq!(format!("/users/{segment}"), path);
-            assert_eq!(path::route(&format!("/users/{segment}/")), Route::UserAndSlash(segment));
+            assert_eq!(route::route(&format!("/users/{segment}/")), Route::UserAndSlash(segment));
         }
         Route::UserAndSlash(segment) => {
             assert!(!segment.is_empty() && !segment.contains(['/', '?']));
@@ -165,9 +165,9 @@ pub fn username(data: &[u8]) {
 }
 
 fn check_segment(segment: &str) {
-    let decoded = path::decode(segment);
+    let decoded = route::decode(segment);
     assert!(decoded.len() <= segment.len());
-    if path::has_valid_triplets(segment) {
+    if route::has_valid_triplets(segment) {
         assert_eq!(decoded.len(), segment.len() - 2 * segment.matches('%').count());
     }
     if let Ok(username) = Username::from_bytes(decoded.clone()) {
@@ -182,9 +182,9 @@ fn check_username(username: &Username, bytes: &[u8]) {
     assert_eq!(DocumentId::of(username).as_str(), format!("userprofile::{name}"));
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
     let encoded: String = bytes.iter().flat_map(|byte| ['%', digit(byte >> 4), digit(byte & 15)]).collect();
-    assert!(path::has_valid_triplets(&encoded));
-    assert_eq!(path::decode(&encoded), bytes);
-    assert_eq!(path::route(&format!("/users/{encoded}?/")), Route::User(&encoded));
+    assert!(route::has_valid_triplets(&encoded));
+    assert_eq!(route::decode(&encoded), bytes);
+    assert_eq!(route::route(&format!("/users/{encoded}?/")), Route::User(&encoded));
 }
 
 /// The connection machine: the same bytes lead to the same requests and refusals however they are cut, deadlines move

@@ -5,8 +5,8 @@
 
 mod etag;
 mod home;
-pub mod path;
 mod problems;
+pub mod route;
 mod users;
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::http::{Application, Class, Plan};
 use crate::model::Username;
 use crate::observe::Observer;
 use crate::problem::{Problem, ProblemCode};
-use path::Route;
+use route::Route;
 
 /// What the handlers need.
 pub struct Api {
@@ -48,9 +48,9 @@ impl Api {
 
 /// Routes a request: the path decides first, then the method. Only a request that will ask the database may block.
 fn plan(api: &Arc<Api>, method: &str, target: &str) -> Plan {
-    let route = path::route(target);
+    let route = route::route(target);
     let template = route.template();
-    if !path::has_valid_triplets(target) {
+    if !route::has_valid_triplets(target) {
         return Plan::new(Class::Immediate, template, |request, context| {
             let detail = "The path has a `%` that two hexadecimal digits do not follow.";
             context.problem(request, &Problem::new(ProblemCode::BadRequest, detail))
@@ -62,7 +62,7 @@ fn plan(api: &Arc<Api>, method: &str, target: &str) -> Plan {
         }),
         ("OPTIONS", _) => Plan::options(template),
         ("GET" | "HEAD", Route::Home) => Plan::new(Class::Immediate, template, |_, _| home::page()),
-        ("GET" | "HEAD", Route::User(segment)) => match Username::from_bytes(path::decode(segment)) {
+        ("GET" | "HEAD", Route::User(segment)) => match Username::from_bytes(route::decode(segment)) {
             Ok(username) => {
                 let api = Arc::clone(api);
                 Plan::new(Class::Blocking, template, move |request, context| {

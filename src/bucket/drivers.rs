@@ -14,7 +14,7 @@ use crate::observe::Observer;
 ///
 /// # Errors
 /// [`BucketError::Misconfigured`] for settings that can never work, such as a file that is no database;
-/// [`BucketError::Unavailable`] for want of a thread.
+/// [`BucketError::Unavailable`] if a thread cannot be started.
 pub fn open(settings: &Settings, observer: &Observer) -> Result<Arc<dyn Database>, BucketError> {
     let timeouts = BucketTimeouts::from(&settings.bucket);
     match settings.bucket.database {

@@ -40,7 +40,8 @@ pub struct Details {
     pub execution: Option<Duration>,
 }
 
-/// One connection to a database: the main entry point of communication with it.
+/// One connection to a database: the main entry point of communication with it. (The name is that of the tutorial; a
+/// bucket of Couchbase is part of a keyspace.)
 ///
 /// Contract for those who write one: no call outlives the deadline that was set last by more than the time a thread
 /// needs to wake up (a local file's disk excepted: no system call bounds that); each failure is the [`BucketError`]

@@ -27,7 +27,7 @@ enum SignalState {
     /// Something is being written that should come to its end.
     Shielded,
     /// And a signal has come meanwhile.
-    Asked,
+    StopRequested,
 }
 
 impl Interruption {
@@ -37,12 +37,12 @@ impl Interruption {
         Self { state: Arc::new(Mutex::new(SignalState::Free)) }
     }
 
-    /// Takes INT and TERM from now on, to the end of the process. `farewell` is called, in another thread, before a
+    /// Takes INT and TERM from now on, to the end of the process. `before_exit` is called, in another thread, before a
     /// signal ends the process while nothing is shielded.
     ///
     /// # Errors
     /// If the operating system gives no thread for it, or does not let signals be taken.
-    pub fn watch(farewell: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
+    pub fn watch(before_exit: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
         let interruption = Self::none();
         let state = Arc::clone(&interruption.state);
         let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot take signals")?;
@@ -51,15 +51,15 @@ impl Interruption {
                 let mut state = state.lock();
                 match *state {
                     SignalState::Free => {
-                        farewell();
+                        before_exit();
                         // The state stays locked, so that nothing is begun meanwhile.
                         process::exit(Exit::Failed as i32);
                     }
                     SignalState::Shielded => {
-                        *state = SignalState::Asked;
+                        *state = SignalState::StopRequested;
                         complain("stopping once this is stored; interrupt once more to stop at once");
                     }
-                    SignalState::Asked => process::exit(Exit::Failed as i32),
+                    SignalState::StopRequested => process::exit(Exit::Failed as i32),
                 }
             }
         };
@@ -81,7 +81,7 @@ impl Interruption {
 
     /// True if a signal has come while something was shielded: it is time to end.
     #[must_use]
-    pub fn is_asked(&self) -> bool {
-        *self.state.lock() == SignalState::Asked
+    pub fn stop_requested(&self) -> bool {
+        *self.state.lock() == SignalState::StopRequested
     }
 }

@@ -72,7 +72,7 @@ struct GlobalFlags {
 }
 
 impl GlobalFlags {
-    /// What stands behind the command wins.
+    /// Flags after the command take precedence.
     fn then(mut self, behind: Self) -> Self {
         self.set.extend(behind.set);
         Self { config: behind.config.or(self.config), log_level: behind.log_level.or(self.log_level), set: self.set }
@@ -186,7 +186,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             (command, global.then(behind))
         }
         (Some(_), _) => {
-            complain("--import and --listen belong behind `serve`");
+            complain("--import and --listen must come after `serve`");
             return Ok(Exit::Usage);
         }
     };

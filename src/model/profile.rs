@@ -51,7 +51,7 @@ impl fmt::Display for InvalidDocument {
             Self::NotAnObject => write!(f, "it is not a JSON object"),
             Self::MissingField(field) => write!(f, "the field `{field}` is missing"),
             Self::WrongType { field, expected } => write!(f, "the field `{field}` must be {expected}"),
-            Self::DuplicateField(field) => write!(f, "the field `{field}` stands there more than once"),
+            Self::DuplicateField(field) => write!(f, "the field `{field}` occurs more than once"),
             Self::TooLarge => write!(f, "it is larger than {MAX_DOCUMENT_BYTES} bytes"),
         }
     }

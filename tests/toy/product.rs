@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use userprofiles::DocumentId;
-use userprofiles::bucket::rest::path::segment;
+use userprofiles::bucket::rest::path_segment::segment;
 use userprofiles::bucket::rest::{
     Advice, Batches, Call, Exchange, Failure, Found, LoginPolicy, Product, Protocol, Request, Response,
 };

@@ -18,7 +18,7 @@ pub const COUCHBASE: Product = Product {
         no_tls: "check the ports of [couchbase] connection_string (with TLS the cluster manager has 18091 unless somebody \
                  changed it), or write couchbase:// if the cluster has no TLS",
         not_listening: "see that Couchbase runs there, that the port is its cluster manager's (8091, with TLS 18091), and \
-                        that no firewall stands between; the host and the port are those of [couchbase] \
+                        that no firewall blocks the port; the host and the port are those of [couchbase] \
                         connection_string",
         other_names: " (hosts that the cluster names itself: its hostnames, or its alternate addresses with [couchbase] \
                       network)",

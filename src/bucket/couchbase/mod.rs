@@ -35,7 +35,7 @@ use crate::observe::Observer;
 /// Opens a cluster. Asks nobody, so that a server starts while its database is down.
 ///
 /// # Errors
-/// [`BucketError::Misconfigured`] for settings that can never work; [`BucketError::Unavailable`] for want of a thread.
+/// [`BucketError::Misconfigured`] for settings that can never work; [`BucketError::Unavailable`] if a thread cannot be started.
 pub fn open(
     settings: &CouchbaseSettings,
     timeouts: BucketTimeouts,

@@ -1,7 +1,7 @@
 //! The one loop that tries again: on another node, over a new connection, with new credentials, after a pause.
 //!
 //! Invariant: what is done about a failure follows from its [`Retry`] and the [`Policy`] alone. No attempt and no pause
-//! outlives the deadline of the line, and whoever calls gives an attempt that may be made more than once.
+//! outlives the deadline of the line. Callers pass an attempt that may be made more than once.
 
 use std::time::Duration;
 
@@ -126,7 +126,7 @@ struct Round {
 }
 
 impl Policy {
-    /// The pause after so many pauses; `None`: it is enough.
+    /// The next pause, after so many were made; `None`: no further attempt.
     fn pause(&self, pauses: u32, round: &Round) -> Option<Duration> {
         let is_worth_it = match self.limit {
             RetryLimit::Pauses { most } => pauses < most && round.has_new_failure,

@@ -25,7 +25,10 @@ pub fn store(line: &mut Line, timeouts: &BucketTimeouts, documents: &[NewDocumen
         let some = &rest[..batches.fitting(rest).clamp(1, rest.len())];
         attempts::run(line, &policy, |exchange| batches.store(some, exchange)).map_err(|failure| {
             failure.error.map_reason(|reason| {
-                format!("{reason} (of {} documents {stored} are stored, of the others some may be)", documents.len())
+                format!(
+                    "{reason} ({stored} of {} documents are stored; some of the others may be too)",
+                    documents.len()
+                )
             })
         })?;
         stored += some.len();

@@ -31,7 +31,7 @@ impl RestDatabase {
     /// Starts the threads of a database. `place` is which documents are read and where, for the line at start-up.
     ///
     /// # Errors
-    /// [`BucketError::Unavailable`] for want of a thread.
+    /// [`BucketError::Unavailable`] if a thread cannot be started.
     pub fn open(
         name: DatabaseName,
         place: String,

@@ -93,7 +93,7 @@ impl Failure {
     /// A response that ended before it was complete: the node, or something on the way, gave up in the middle of it.
     #[must_use]
     pub fn cut_short(peer: &str) -> Self {
-        Self::of_node(BucketError::unavailable(format!("the answer of {peer} ends in its middle")))
+        Self::of_node(BucketError::unavailable(format!("the answer of {peer} was cut off")))
     }
 
     /// A response to something else. Responses mixed up by something in between would show one user's profile to another.

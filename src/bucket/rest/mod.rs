@@ -3,12 +3,15 @@
 //! A product supplies what is particular to it: a [`Product`] (its names and sentences), a [`Protocol`] (what is asked and
 //! what a response means), and, unless its nodes are all in the settings, a [`Discovery`]. Everything else is here, from the
 //! outside in:
-//! - [`RestDatabase`] is what all connections of one database share, and `connection` is one of them.
+//! - [`RestDatabase`] owns the [`Cluster`], which all connections share, and its threads; `connection` is one connection.
 //! - `attempts` is the one loop that tries again: on another node, over a new connection, with new credentials, after a
 //!   pause. `batch` stores and lists many documents by it. `line` is what it tries on: the node of the moment.
 //! - `nodes` knows which nodes can be asked: `health` decides, and the thread of `prober` finds out.
 //! - `node` is a client of one node; `client` is one exchange of it over `ureq`, with `tls` and `auth`.
 //! - `check` has the steps of `check` that all products share.
+//!
+//! A read: `connection` → `attempts` → `line` → `protocol::get` → the product's request → `node` → `client` → the product
+//! reads the response. A write: `connection` → `batch` → `attempts` → `line` → the product's `Batches` → `node` → `client`.
 //!
 //! Invariant: nothing here names a product. No message of a server, which may hold values of documents, and no secret gets
 //! into an error or a log line.
@@ -27,13 +30,13 @@ mod line;
 pub mod message;
 pub mod node;
 pub mod nodes;
-pub mod path;
+pub mod path_segment;
 mod prober;
 pub mod product;
 pub mod protocol;
-#[cfg(test)]
-pub(super) mod rows;
 mod status;
+#[cfg(test)]
+pub(super) mod test_tables;
 pub mod tls;
 
 pub use access::Access;

@@ -33,7 +33,7 @@ pub trait Protocol: Send + Sync {
     /// document that is too large, or no response of this service.
     fn max_response_bytes(&self) -> usize;
 
-    /// Several documents in one exchange; `None`: one exchange each.
+    /// Several documents in one exchange; `None`: one exchange each. No product implements it yet.
     fn many(&self) -> Option<&dyn Many> {
         None
     }

@@ -16,9 +16,9 @@ impl Product {
         let (meaning, retry, sentence) = match status {
             429 => (Meaning::Unavailable, Retry::AfterPause, ": too many requests".to_owned()),
             502 | 503 => {
-                (Meaning::Unavailable, Retry::NextNode, ": it, or what stands before it, is not ready".to_owned())
+                (Meaning::Unavailable, Retry::NextNode, ": it, or a proxy in front of it, is not ready".to_owned())
             }
-            504 => (Meaning::Timeout, Retry::NextNode, ": something before it gave up waiting".to_owned()),
+            504 => (Meaning::Timeout, Retry::NextNode, ": a proxy in front of it timed out".to_owned()),
             401 => (
                 Meaning::Misconfigured,
                 Retry::NewCredentials,
@@ -29,7 +29,7 @@ impl Product {
                 Meaning::Misconfigured,
                 Retry::Never,
                 format!(
-                    " and not as {} does; check the hosts and ports of {}, and what stands between",
+                    " and not as {} does; check the hosts and ports of {}, and any proxy in between",
                     self.name,
                     self.hosts_setting()
                 ),
@@ -62,7 +62,7 @@ impl Product {
 mod tests {
     use super::*;
     use crate::bucket::ErrorKind;
-    use crate::bucket::rest::rows::PRODUCT;
+    use crate::bucket::rest::test_tables::PRODUCT;
 
     /// The conditions that SDKs retry, and those that they report (facts of the SDKs, by HTTP status alone).
     #[test]

@@ -1,4 +1,4 @@
-//! Collects documents until there are enough for one exchange with the database, and stores them.
+//! Collects documents into batches of bounded size, each stored by one call of `Bucket::upsert`.
 //!
 //! Invariant: no id occurs in a batch twice, and of two lines for one user the later one wins.
 
@@ -67,7 +67,7 @@ impl<'a> Store<'a> {
         self.bucket.call(|bucket| bucket.upsert(&batch.documents)).with_context(|| {
             format!(
                 "lines {first} to {last} are not all stored; {} lines before them are. Importing the whole file once \
-                 more is safe, once this is mended",
+                 more is safe, once this is fixed",
                 self.stored_lines
             )
         })?;

@@ -103,14 +103,14 @@ pub fn run(
     match source {
         ImportSource::StandardInput => {
             import(database, timeouts, io::stdin().lock(), rejects_path, &progress_bar(None), interruption)
-                .context("standard input was not imported to its end")
+                .context("standard input was not imported completely")
         }
         ImportSource::File(path) => {
             let not_opened = || format!("{} cannot be opened: name a file with one document a line", path.display());
             let file = File::open(path).with_context(not_opened)?;
             let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
             import(database, timeouts, BufReader::new(file), rejects_path, &progress_bar(size), interruption)
-                .with_context(|| format!("{} was not imported to its end", path.display()))
+                .with_context(|| format!("{} was not imported completely", path.display()))
         }
     }
 }
@@ -139,7 +139,7 @@ fn import(
         }
         if batch.is_full() {
             interruption.shield(|| store.store(&std::mem::take(&mut batch)))?;
-            if interruption.is_asked() {
+            if interruption.stop_requested() {
                 let stored = store.stored_lines();
                 bail!(
                     "interrupted: {stored} lines are stored, none of them half. Importing the whole file once more is safe"

@@ -150,8 +150,7 @@ impl Worker {
         connection: &mut OpenConnection,
         budget: &mut Budget,
     ) -> ControlFlow<Pause, Infallible> {
-        // What could not be sent before goes first: else a client that reads slowly and requests on has us store without
-        // end.
+        // Pending output goes first: otherwise a slow reader that keeps sending requests would make it grow without bound.
         self.flush(connection)?;
         loop {
             if budget.requests == 0 && connection.state.has_input() {

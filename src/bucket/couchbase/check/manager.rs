@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::bucket::couchbase::advice::COUCHBASE;
 use crate::bucket::couchbase::keyspace::Keyspace;
 use crate::bucket::couchbase::service::Service;
-use crate::bucket::rest::path::segment;
+use crate::bucket::rest::path_segment::segment;
 use crate::bucket::rest::{Completeness, Failure, Response};
 
 /// Which cluster it is; it needs a login, unless the cluster is not set up yet.

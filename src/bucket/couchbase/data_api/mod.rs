@@ -11,7 +11,7 @@ mod meaning;
 use super::advice::{COUCHBASE, Target};
 use super::service::Service;
 use crate::bucket::BucketError;
-use crate::bucket::rest::path::segment;
+use crate::bucket::rest::path_segment::segment;
 use crate::bucket::rest::{Call, Endpoint, Failure, Found, Product, Protocol, Request, Response, Security};
 use crate::config::{ConnectionString, Gateway, Scheme, is_loopback};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};

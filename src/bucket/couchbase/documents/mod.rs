@@ -10,7 +10,7 @@ mod answer;
 use super::advice::{COUCHBASE, Target};
 use super::service::Service;
 use crate::bucket::BucketError;
-use crate::bucket::rest::path::segment;
+use crate::bucket::rest::path_segment::segment;
 use crate::bucket::rest::{Call, Completeness, Failure, Found, Product, Protocol, Request, Response};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 

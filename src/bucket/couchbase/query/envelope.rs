@@ -154,7 +154,7 @@ fn success<'a>(
     Ok((rows, warnings))
 }
 
-/// Of several errors the first that a retry would not solve says most; the official SDKs choose the same way.
+/// Of several errors the first that a retry would not resolve decides, as in the official SDKs.
 fn telling<'a, 'b>(errors: &'a [Notice<'b>]) -> Option<&'a Notice<'b>> {
     errors.iter().find(|error| error.retry() != Some(true)).or(errors.first())
 }

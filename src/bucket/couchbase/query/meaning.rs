@@ -41,7 +41,7 @@ fn row(code: i64, target: &Target) -> (Meaning, String) {
             "it takes our read for a write; look for something between us and it that changes statements",
         ),
         1080 => (Timeout, "it stopped at the time limit of the request ([bucket] operation_timeout)"),
-        1180..=1182 => (Unavailable, "it is shutting down or finds itself unhealthy"),
+        1180..=1182 => (Unavailable, "it is shutting down or reports itself unhealthy"),
         1191 | 1192 => (Unavailable, "it limits how many requests it takes, and ours was over the limit"),
         1193 | 1194 => (TooLarge, "the document is too large for it"),
         1195..=1202 => (Unavailable, "it is overloaded, or does not take requests of this tenant for now"),
@@ -98,14 +98,14 @@ fn no_keyspace(target: &Target) -> String {
 }
 
 fn no_index(target: &Target) -> String {
-    format!("it misses an index on {}, although a read by key needs none; create a primary index", target.keyspace)
+    format!("it lacks an index on {}, although a read by key needs none; create a primary index", target.keyspace)
 }
 
 /// What a warning means, for the log. The answer counts all the same.
 #[must_use]
 pub fn of_warning(code: i64) -> &'static str {
     match code {
-        4998 => "it did not take the key for a string: a defect of this program, please report it",
+        4998 => "it did not treat the key as a string: a defect of this program, please report it",
         5503 => "it found no document under the key",
         _ => "the answer was taken all the same; the log of the query service says more",
     }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::bucket::BucketError;
     use crate::bucket::couchbase::keyspace::Keyspace;
-    use crate::bucket::rest::rows;
+    use crate::bucket::rest::test_tables;
 
     fn target() -> Target {
         Target { keyspace: Keyspace::new("b", "s", "c"), username: Some("reader".to_owned()) }
@@ -163,8 +163,8 @@ mod tests {
         assert!(rows.len() > 70);
         for CodeRow { code, retry, meaning: expected, remedy } in rows {
             let failure = of_code(code, retry, "the peer", &target());
-            assert_eq!(rows::retry(failure.retry), remedy, "{code} {retry:?}");
-            assert_eq!(rows::meaning(&Err(failure)), expected, "{code} {retry:?}");
+            assert_eq!(test_tables::retry(failure.retry), remedy, "{code} {retry:?}");
+            assert_eq!(test_tables::meaning(&Err(failure)), expected, "{code} {retry:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The query service: `SELECT … USE KEYS` by HTTP, one key-value read in the cluster each.
 //!
-//! `statement` is what is asked; `answer` reads what it gets, in an `envelope` that all responses have; `meaning` is what
-//! the service's numbers mean, and `go_duration` how it writes times. `store` and `listing` are the same for many documents
+//! `select` is what is asked; `answer` reads what it gets, in an `envelope` that all responses have; `meaning` is what
+//! the service's numbers mean, and `go_duration` how it writes times. `upsert` and `listing` are the same for many documents
 //! at once.
 //!
 //! Invariant: pure. No message of the server, which may hold values of documents, gets into an error or a log line.
@@ -12,8 +12,8 @@ mod go_duration;
 mod listing;
 mod meaning;
 mod parameters;
-mod statement;
-mod store;
+mod select;
+mod upsert;
 
 use super::advice::{COUCHBASE, Target};
 use super::service::Service;
@@ -39,7 +39,7 @@ impl Query {
     /// The documents of one keyspace.
     #[must_use]
     pub fn new(target: Target) -> Self {
-        let select = statement::select(&target.keyspace);
+        let select = select::statement(&target.keyspace);
         Self { target, select }
     }
 }
@@ -54,7 +54,7 @@ impl Protocol for Query {
     }
 
     fn get_request(&self, id: &DocumentId, call: &Call) -> Result<Request, BucketError> {
-        Ok(Request::post(PATH, statement::get_request(&self.select, id, call)))
+        Ok(Request::post(PATH, select::request(&self.select, id, call)))
     }
 
     fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<Found, Failure> {
@@ -75,14 +75,14 @@ impl Protocol for Query {
 
 impl Batches for Query {
     fn fitting(&self, documents: &[NewDocument]) -> usize {
-        store::fitting(documents)
+        upsert::fitting(documents)
     }
 
     fn store(&self, documents: &[NewDocument], exchange: &mut dyn Exchange) -> Result<(), Failure> {
-        let body = store::request(&self.target.keyspace, documents, &exchange.call())
+        let body = upsert::request(&self.target.keyspace, documents, &exchange.call())
             .map_err(|rule| Failure::lasting(BucketError::InvalidDocument(rule)))?;
-        let response = exchange.send(&Request::post(PATH, body), store::MAX_RESPONSE_BYTES)?;
-        store::read(&response, documents.len(), exchange.peer(), &self.target)
+        let response = exchange.send(&Request::post(PATH, body), upsert::MAX_RESPONSE_BYTES)?;
+        upsert::read(&response, documents.len(), exchange.peer(), &self.target)
     }
 
     fn list(&self, after: Option<&Cursor>, most: usize, exchange: &mut dyn Exchange) -> Result<Page, Failure> {

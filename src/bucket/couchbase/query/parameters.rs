@@ -12,7 +12,7 @@ use crate::bucket::rest::Call;
 /// Longest `client_context_id`, in bytes: the engine cuts what is longer.
 const MAX_CONTEXT_ID_BYTES: usize = 64;
 
-/// The engine stops this much before our own deadline, so that its word for it can still reach us.
+/// The engine stops this much before our own deadline, so that its own timeout error still reaches us.
 const LONGEST_GRACE: Duration = Duration::from_millis(100);
 
 /// What a statement may do.

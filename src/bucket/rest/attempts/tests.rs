@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::bucket::rest::rows::{Silent, cluster};
+use crate::bucket::rest::test_tables::{Silent, cluster};
 use crate::bucket::{BucketError, rest::batch};
 use crate::clock::Deadline;
 

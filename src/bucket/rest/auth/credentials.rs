@@ -79,7 +79,7 @@ impl Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bucket::rest::rows::PRODUCT;
+    use crate::bucket::rest::test_tables::PRODUCT;
 
     #[test]
     fn the_field_is_that_of_rfc_7617_and_does_not_print() {

@@ -196,11 +196,11 @@ fn meaning(error: &Error, phase: Phase, peer: &str, deadline: Deadline, hosts: &
         Error::Protocol(_) | Error::LargeResponseHeader(..) if phase == Phase::Head => {
             misconfigured(&format!("does not speak HTTP; check the hosts and ports of {hosts}"))
         }
-        Error::Protocol(_) => unavailable("sent an answer that is broken in its middle"),
+        Error::Protocol(_) => unavailable("sent a malformed response body"),
         Error::Tls(_) | Error::TlsRequired => {
             misconfigured(&format!("could not be reached over TLS; check the hosts of {hosts}"))
         }
-        Error::Http(_) | Error::BadUri(_) => misconfigured("has a name that cannot stand in a URL"),
+        Error::Http(_) | Error::BadUri(_) => misconfigured("has a name that is not valid in a URL"),
         // Redirects, statuses as errors, proxies and bodies of a fixed length are switched off or not used.
         other => unavailable(&format!("could not be asked: {other}")),
     }

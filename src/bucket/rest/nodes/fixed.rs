@@ -1,6 +1,6 @@
 //! The discovery of a database whose nodes are all in the settings.
 //!
-//! Invariant: does nothing.
+//! Invariant: all methods are no-ops.
 
 use super::Discovery;
 use crate::bucket::BucketError;

@@ -154,7 +154,7 @@ mod tests {
     use rustls::{InvalidMessage, PeerIncompatible};
 
     use super::*;
-    use crate::bucket::rest::rows::PRODUCT;
+    use crate::bucket::rest::test_tables::PRODUCT;
 
     fn sentence(error: &rustls::Error, trust: &Trust, identity: Identity) -> String {
         match of(error, trust, identity, &PRODUCT) {

@@ -2,7 +2,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::bucket::couchbase::keyspace::Keyspace;
-use crate::bucket::rest::rows::{check, meaning, response};
+use crate::bucket::rest::test_tables::{check, meaning, response};
 use crate::model::{MAX_DOCUMENT_BYTES, Username};
 
 fn target() -> Target {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::bucket::couchbase::keyspace::Keyspace;
-use crate::bucket::rest::rows::{check, meaning};
+use crate::bucket::rest::test_tables::{check, meaning};
 use crate::model::Username;
 
 fn target() -> Target {

@@ -16,7 +16,7 @@ use crate::config::{LoginSettings, TlsSettings};
 use crate::model::{DocumentId, UserInDb};
 use crate::observe::Observer;
 
-/// A product that there is not.
+/// A fictitious product for tests.
 pub const PRODUCT: Product = Product {
     name: "Toy",
     section: "toy",
@@ -100,7 +100,7 @@ pub fn check(table: &str, read: impl Fn(&Response) -> Result<Found, Failure>) {
     assert_eq!(differing, Vec::<String>::new());
 }
 
-/// A protocol that nobody is asked by.
+/// A protocol that makes no requests.
 pub struct Silent;
 
 impl Protocol for Silent {

@@ -16,7 +16,7 @@ use crate::model::DocumentId;
 /// `META(d).type` is asked for because a binary value comes as a placeholder text that looks like a JSON string. Nothing
 /// reads the CAS: this is the statement that was tried on real engines, to the letter.
 #[must_use]
-pub fn select(keyspace: &Keyspace) -> String {
+pub fn statement(keyspace: &Keyspace) -> String {
     format!(
         "SELECT META(d).id AS id, META(d).cas AS cas, META(d).type AS kind, d AS doc FROM {keyspace} AS d USE KEYS $id"
     )
@@ -30,7 +30,7 @@ struct Arguments<'a> {
 
 /// The body of a read.
 #[must_use]
-pub fn get_request(statement: &str, id: &DocumentId, call: &Call) -> Vec<u8> {
+pub fn request(statement: &str, id: &DocumentId, call: &Call) -> Vec<u8> {
     let mut body = Vec::new();
     parameters::write(&mut body, statement, &Arguments { id: id.as_str() }, StatementKind::Read, call);
     body
@@ -54,7 +54,7 @@ mod tests {
         ] {
             let keyspace = Keyspace::new(bucket, scope, collection);
             assert_eq!(keyspace.to_string(), text);
-            assert!(select(&keyspace).ends_with(&format!("d AS doc FROM {text} AS d USE KEYS $id")));
+            assert!(statement(&keyspace).ends_with(&format!("d AS doc FROM {text} AS d USE KEYS $id")));
         }
     }
 
@@ -62,7 +62,7 @@ mod tests {
     fn the_body_is_one_json_object_with_the_id_as_a_string() {
         let id = DocumentId::of(&Username::parse("4\"2\\é").unwrap());
         let trace = Trace::of("request-1", None);
-        let body = get_request("SELECT 1", &id, &Call { left: Duration::from_secs(30), trace: &trace });
+        let body = request("SELECT 1", &id, &Call { left: Duration::from_secs(30), trace: &trace });
         assert_eq!(
             String::from_utf8(body).unwrap(),
             r#"{"statement":"SELECT 1","$id":"userprofile::4\"2\\é","readonly":true,"timeout":"29900ms","client_context_id":"request-1","pretty":false,"metrics":true,"signature":false}"#
