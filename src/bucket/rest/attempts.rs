@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::failure::{Failure, Retry};
 use super::line::Line;
-use super::nodes::Endpoint;
 use super::nodes::health::FailureAge;
+use super::nodes::{Candidates, Endpoint};
 use super::protocol::Exchange;
 use crate::bucket::BucketTimeouts;
 use crate::clock::{self, BackOff};
@@ -70,7 +70,8 @@ pub fn run<T>(
     let mut pauses = 0;
     loop {
         round.tried.push(line.node().clone());
-        let outcome = line.attempt(&round.tried, policy.attempt_timeout, session.credentials(), &mut attempt);
+        let candidates = policy.candidates(&round.tried);
+        let outcome = line.attempt(candidates, policy.attempt_timeout, session.credentials(), &mut attempt);
         let failure = match outcome {
             Ok(success) => {
                 session.accepted();
@@ -126,6 +127,15 @@ struct Round {
 }
 
 impl Policy {
+    /// Which nodes an attempt leaves time for, after these were tried.
+    fn candidates<'a>(&self, tried: &'a [Endpoint]) -> Candidates<'a> {
+        match self.limit {
+            RetryLimit::Pauses { .. } => Candidates::Untried(tried),
+            // A node that refuses now may be back before one that is frozen answers.
+            RetryLimit::Deadline { .. } => Candidates::All,
+        }
+    }
+
     /// The next pause, after so many were made; `None`: no further attempt.
     fn pause(&self, pauses: u32, round: &Round) -> Option<Duration> {
         let is_worth_it = match self.limit {

@@ -9,8 +9,8 @@ use super::auth::Credentials;
 use super::cluster::Cluster;
 use super::failure::Failure;
 use super::node::NodeClient;
-use super::nodes::Endpoint;
 use super::nodes::health::{Alternatives, FailureAge, Selection};
+use super::nodes::{Candidates, Endpoint};
 use super::protocol::Exchange;
 use crate::bucket::{BucketError, Trace};
 use crate::clock::{self, Deadline};
@@ -60,20 +60,20 @@ impl Line {
         self.client.is_current() && self.cluster.nodes.is_as_good_as_any(self.node())
     }
 
-    /// One attempt with the node of the moment, which is the last of those `tried`.
+    /// One attempt with the node of the moment.
     ///
     /// # Errors
     /// What `attempt` failed with.
     pub fn attempt<T>(
         &self,
-        tried: &[Endpoint],
+        candidates: Candidates,
         attempt_timeout: Duration,
         credentials: &Credentials,
         attempt: impl FnOnce(&mut dyn Exchange) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let start = clock::now();
         let nodes = &self.cluster.nodes;
-        let (outstanding, alternatives) = nodes.begin(self.node(), tried);
+        let (outstanding, alternatives) = nodes.begin(self.node(), candidates);
         let deadline = attempt_deadline(start, self.deadline, attempt_timeout, alternatives);
         let outcome = attempt(&mut self.client.exchange(credentials, deadline, &self.trace));
         drop(outstanding);

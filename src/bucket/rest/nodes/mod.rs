@@ -47,6 +47,15 @@ struct NodesState {
     is_stopped: bool,
 }
 
+/// Which nodes are alternatives to the one that is asked.
+#[derive(Clone, Copy, Debug)]
+pub enum Candidates<'a> {
+    /// Those that can be turned to, but for these, which were tried: the last of them is the one that is asked.
+    Untried(&'a [Endpoint]),
+    /// All: whatever happens to one of them, each is asked again in its turn.
+    All,
+}
+
 /// A request that a node has not answered yet. It is over when this is dropped.
 pub struct Outstanding<'a> {
     nodes: &'a Nodes,
@@ -79,12 +88,17 @@ impl Nodes {
         self.state.lock().table.select(tried, fastrand::f64())
     }
 
-    /// Records that a request goes to `node`, and returns whether a node other than those `tried` can be asked.
+    /// Records that a request goes to `node`, and returns whether there is an alternative to it.
     #[must_use]
-    pub fn begin<'a>(&'a self, node: &'a Endpoint, tried: &[Endpoint]) -> (Outstanding<'a>, Alternatives) {
+    pub fn begin<'a>(&'a self, node: &'a Endpoint, candidates: Candidates) -> (Outstanding<'a>, Alternatives) {
         let mut state = self.state.lock();
         state.table.begin(node);
-        (Outstanding { nodes: self, node }, state.table.alternatives(tried))
+        let alternatives = match candidates {
+            Candidates::Untried(tried) => state.table.alternatives(tried),
+            Candidates::All if state.table.has_several() => Alternatives::Some,
+            Candidates::All => Alternatives::None,
+        };
+        (Outstanding { nodes: self, node }, alternatives)
     }
 
     /// See [`HealthTable::is_as_good_as_any`].
