@@ -10,12 +10,10 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use crate::http::net::poll::{Poller, Ready};
 
@@ -31,6 +29,8 @@ pub struct WorkQueue<J> {
     max_polling: usize,
     /// Jobs are queued, or the queue is closed, and workers are to be notified. Changed under the lock, read without it.
     has_work: AtomicBool,
+    /// The standard library's lock and not `parking_lot`'s, which gives way to other threads before it sleeps: with 64
+    /// connections and Couchbase that raised the 99th percentile by a sixth (docs/benchmarks.md).
     state: Mutex<QueueState<J>>,
     wake: Condvar,
 }
@@ -146,7 +146,7 @@ impl<J> WorkQueue<J> {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut QueueState<J>) -> T) -> T {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let result = change(&mut state);
         self.has_work.store(!state.jobs.is_empty() || state.is_closed, Ordering::SeqCst);
         drop(state);
@@ -165,14 +165,15 @@ impl<J> WorkQueue<J> {
         if self.polling.load(Ordering::SeqCst) <= self.max_polling {
             return;
         }
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         // Counted down only if enough remain: the last one that leaves finds this worker parked.
         let one_less = |polling| (polling > self.max_polling).then(|| polling - 1);
         if self.polling.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_err() {
             return;
         }
         state.parked += 1;
-        self.wake.wait_while(&mut state, |state| state.woken == 0 && !state.is_closed);
+        let is_parked = |state: &mut QueueState<J>| state.woken == 0 && !state.is_closed;
+        state = self.wake.wait_while(state, is_parked).unwrap_or_else(PoisonError::into_inner);
         state.woken = state.woken.saturating_sub(1);
         state.parked -= 1;
         self.polling.fetch_add(1, Ordering::SeqCst);
@@ -182,11 +183,16 @@ impl<J> WorkQueue<J> {
         if self.polling.fetch_sub(1, Ordering::SeqCst) > 1 {
             return;
         }
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         if self.polling.load(Ordering::SeqCst) + state.woken == 0 && state.parked > 0 {
             state.woken += 1;
             self.wake.notify_one();
         }
+    }
+
+    /// Nothing under this lock can panic.
+    fn lock(&self) -> MutexGuard<'_, QueueState<J>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -226,17 +232,17 @@ mod tests {
         let _two = [queue.join(), queue.join()];
         let its_own = Arc::clone(&queue);
         let worker = threads::spawn("worker", move || next(&its_own, &mut its_own.join())).unwrap();
-        while queue.state.lock().parked == 0 {
+        while queue.lock().parked == 0 {
             thread::yield_now();
         }
         queue.push("a");
         let one = queue.step_out();
-        assert_eq!(queue.state.lock().woken, 0);
+        assert_eq!(queue.lock().woken, 0);
         let other = queue.step_out();
         assert_eq!(worker.join().unwrap(), Some("a"));
         let polling = || queue.polling.load(Ordering::SeqCst);
         {
-            let state = queue.state.lock();
+            let state = queue.lock();
             assert_eq!((polling(), state.parked, state.woken), (1, 0, 0));
         }
         drop((one, other));
@@ -248,7 +254,7 @@ mod tests {
         let queue = queue(1);
         let _polling = queue.join();
         drop(queue.step_out());
-        assert_eq!(queue.state.lock().woken, 0);
+        assert_eq!(queue.lock().woken, 0);
         // One polls, and that is not too many.
         queue.park_if_too_many();
         assert_eq!(queue.polling.load(Ordering::SeqCst), 1);
@@ -260,7 +266,7 @@ mod tests {
         let _polling = queue.join();
         let its_own = Arc::clone(&queue);
         let worker = threads::spawn("worker", move || next(&its_own, &mut its_own.join())).unwrap();
-        while queue.state.lock().parked == 0 {
+        while queue.lock().parked == 0 {
             thread::yield_now();
         }
         queue.close();

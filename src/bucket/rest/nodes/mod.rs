@@ -9,9 +9,8 @@ pub mod health;
 pub use endpoint::{Endpoint, Security, authority};
 pub use fixed::Fixed;
 
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::product::Product;
 use crate::bucket::{BucketError, BucketTimeouts};
@@ -36,6 +35,7 @@ pub trait Discovery: Send + Sync {
 
 /// What is known of the nodes.
 pub struct Nodes {
+    /// The standard library's, as the lock of the listener's work queue: each request takes it four times.
     state: Mutex<NodesState>,
     changed: Condvar,
     product: &'static Product,
@@ -64,7 +64,7 @@ pub struct Outstanding<'a> {
 
 impl Drop for Outstanding<'_> {
     fn drop(&mut self) {
-        self.nodes.state.lock().table.end(self.node);
+        self.nodes.lock().table.end(self.node);
     }
 }
 
@@ -79,19 +79,19 @@ impl Nodes {
 
     /// See [`HealthTable::set_nodes`].
     pub fn set(&self, nodes: &[Endpoint]) {
-        self.state.lock().table.set_nodes(nodes);
+        self.lock().table.set_nodes(nodes);
     }
 
     /// See [`HealthTable::select`].
     #[must_use]
     pub fn select(&self, tried: &[Endpoint]) -> Selection {
-        self.state.lock().table.select(tried, fastrand::f64())
+        self.lock().table.select(tried, fastrand::f64())
     }
 
     /// Records that a request goes to `node`, and returns whether there is an alternative to it.
     #[must_use]
     pub fn begin<'a>(&'a self, node: &'a Endpoint, candidates: Candidates) -> (Outstanding<'a>, Alternatives) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.table.begin(node);
         let alternatives = match candidates {
             Candidates::Untried(tried) => state.table.alternatives(tried),
@@ -104,18 +104,18 @@ impl Nodes {
     /// See [`HealthTable::is_as_good_as_any`].
     #[must_use]
     pub fn is_as_good_as_any(&self, node: &Endpoint) -> bool {
-        self.state.lock().table.is_as_good_as_any(node)
+        self.lock().table.is_as_good_as_any(node)
     }
 
     /// See [`HealthTable::has_several`].
     #[must_use]
     pub fn has_several(&self) -> bool {
-        self.state.lock().table.has_several()
+        self.lock().table.has_several()
     }
 
     /// Records a failure of a node, which is probed at once if it was up until now.
     pub fn failed(&self, node: &Endpoint) -> FailureAge {
-        let age = self.state.lock().table.failed(node, clock::now());
+        let age = self.lock().table.failed(node, clock::now());
         if age == FailureAge::First {
             self.changed.notify_all();
         }
@@ -124,14 +124,14 @@ impl Nodes {
 
     /// Records an answer of a node to a request.
     pub fn answered(&self, node: &Endpoint, took: Duration) {
-        let transition = self.state.lock().table.answered(node, took);
+        let transition = self.lock().table.answered(node, took);
         self.report(transition, node, None);
     }
 
     /// Waits until probes are due, and returns them. `None`: the database is not used any more.
     #[must_use]
     pub fn wait_for_due_probes(&self) -> Option<Vec<Suspect>> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         loop {
             if state.is_stopped {
                 return None;
@@ -141,8 +141,11 @@ impl Nodes {
                 return Some(due);
             }
             match state.table.next_probe_at() {
-                Some(at) => drop(self.changed.wait_until(&mut state, at)),
-                None => self.changed.wait(&mut state),
+                Some(at) => {
+                    let wait = at.saturating_duration_since(clock::now());
+                    state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+                }
+                None => state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             }
         }
     }
@@ -153,24 +156,29 @@ impl Nodes {
             ProbeOutcome::Failed(error, _) => Some(error.clone()),
             ProbeOutcome::Answered | ProbeOutcome::NotSent => None,
         };
-        let transition = self.state.lock().table.probe_ended(probe, outcome, clock::now(), fastrand::f64());
+        let transition = self.lock().table.probe_ended(probe, outcome, clock::now(), fastrand::f64());
         self.changed.notify_all();
         self.report(transition, &probe.node, error.as_ref());
     }
 
     /// Ends the threads that wait for probes.
     pub fn stop(&self) {
-        self.state.lock().is_stopped = true;
+        self.lock().is_stopped = true;
         self.changed.notify_all();
     }
 
+    /// Nothing under this lock can panic.
+    fn lock(&self) -> MutexGuard<'_, NodesState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn report(&self, transition: Transition, node: &Endpoint, error: Option<&BucketError>) {
-        let (product, node) = (self.product.name, node.authority());
+        let product = self.product.name;
         match (transition, error) {
             (Transition::WentDown, Some(reason)) => {
-                self.observer.emit(&Observation::NodeDown { product, node: &node, reason });
+                self.observer.emit(&Observation::NodeDown { product, node: &node.authority(), reason });
             }
-            (Transition::CameUp, _) => self.observer.emit(&Observation::NodeUp { product, node: &node }),
+            (Transition::CameUp, _) => self.observer.emit(&Observation::NodeUp { product, node: &node.authority() }),
             (Transition::None | Transition::WentDown, _) => {}
         }
     }
