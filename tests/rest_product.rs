@@ -24,7 +24,7 @@ use product::{TOY, Toy};
 use rustls::DEFAULT_VERSIONS;
 use secrecy::SecretString;
 use userprofiles::bucket::report::{Outcome, Report};
-use userprofiles::bucket::rest::check::{NoSteps, run as check};
+use userprofiles::bucket::rest::check::{NoProductSteps, run as check};
 use userprofiles::bucket::rest::{Access, Cluster, Endpoint, Fixed, Nodes, RestDatabase, Security};
 use userprofiles::cli::import::ImportSource;
 use userprofiles::cli::interruption::Interruption;
@@ -170,7 +170,7 @@ fn a_check_has_its_steps() {
         let database = open(&login(password, SecretSource::Fixed), &TlsSettings::default(), &plain(&nodes));
         let mut steps = Vec::new();
         let mut print = |step: &userprofiles::bucket::report::Step| steps.push((step.name, step.outcome));
-        check(database.cluster(), &plain(&nodes), &NoSteps, &mut Report::new(&mut print));
+        check(database.cluster(), &plain(&nodes), &NoProductSteps, &mut Report::new(&mut print));
         steps
     };
     let (passed, failed, skipped) = (Outcome::Passed, Outcome::Failed, Outcome::Skipped);

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::{Exit, complain};
+use super::{Exit, tell_user};
 use crate::threads;
 
 /// Whether, and when, the command may be ended by a signal.
@@ -57,7 +57,7 @@ impl Interruption {
                     }
                     SignalState::Shielded => {
                         *state = SignalState::StopRequested;
-                        complain("stopping once this is stored; interrupt once more to stop at once");
+                        tell_user("stopping once this is stored; interrupt once more to stop at once");
                     }
                     SignalState::StopRequested => process::exit(Exit::Failed as i32),
                 }

@@ -171,7 +171,7 @@ impl CommandLine {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let exit = run(cli).unwrap_or_else(|error| {
-        complain(&format!("{error:#}"));
+        tell_user(&format!("{error:#}"));
         Exit::Failed
     });
     ExitCode::from(exit as u8)
@@ -186,7 +186,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             (command, global.then(behind))
         }
         (Some(_), _) => {
-            complain("--import and --listen must come after `serve`");
+            tell_user("--import and --listen must come after `serve`");
             return Ok(Exit::Usage);
         }
     };
@@ -202,7 +202,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     let loaded = match load(&sources) {
         Ok(loaded) => loaded,
         Err(errors) => {
-            complain(&errors.to_string());
+            tell_user(&errors.to_string());
             return Ok(Exit::Usage);
         }
     };
@@ -221,11 +221,11 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
         Command::Import(file) => {
             let database = drivers::open(&loaded.settings, observer)?;
             let interruption = Interruption::watch(|| {
-                complain("interrupted: what is stored is whole, and importing the whole file once more is safe");
+                tell_user("interrupted: what is stored is whole, and importing the whole file once more is safe");
             })?;
             let source = ImportSource::from_argument(&file);
             let outcome = import::run(database.as_ref(), &timeouts, &source, &interruption)?;
-            complain(&outcome.to_string());
+            tell_user(&outcome.to_string());
             Ok(if outcome.rejected == 0 { Exit::Done } else { Exit::SomeRejected })
         }
         Command::Export(destination, existing) => {
@@ -238,11 +238,11 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
             Ok(match get::run(database.as_ref(), &timeouts, &username, &mut io::stdout())? {
                 GetOutcome::Found => Exit::Done,
                 GetOutcome::NotFound => {
-                    complain("there is no such user");
+                    tell_user("there is no such user");
                     Exit::NoSuchUser
                 }
                 GetOutcome::InvalidUsername(rule) => {
-                    complain(&rule.to_string());
+                    tell_user(&rule.to_string());
                     Exit::Usage
                 }
             })
@@ -260,7 +260,7 @@ fn export(
     destination: &Destination,
     existing: Existing,
 ) -> anyhow::Result<Exit> {
-    complain("what is exported holds password hashes: keep it as secret as the database itself");
+    tell_user("what is exported holds password hashes: keep it as secret as the database itself");
     let progress = export::progress_bar(destination);
     let outcome = match destination {
         Destination::StandardOutput => {
@@ -272,18 +272,18 @@ fn export(
             let interruption = Interruption::watch(move || {
                 // If it is gone already, so much the better.
                 let _ = std::fs::remove_file(&temporary);
-                complain("interrupted: no file was written");
+                tell_user("interrupted: no file was written");
             })?;
             let outcome = export::run(database, timeouts, &mut file, &progress)?;
             interruption.shield(|| file.finish())?;
             outcome
         }
     };
-    complain(&outcome.to_string());
+    tell_user(&outcome.to_string());
     Ok(Exit::Done)
 }
 
 /// Tells the person at the terminal what is wrong. If standard error is closed, the exit code still says it.
-fn complain(message: &str) {
+fn tell_user(message: &str) {
     let _ = writeln!(io::stderr(), "userprofiles: {message}");
 }

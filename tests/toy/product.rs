@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use userprofiles::DocumentId;
 use userprofiles::bucket::rest::path_segment::segment;
 use userprofiles::bucket::rest::{
-    Advice, Batches, Call, Exchange, Failure, Found, LoginPolicy, Product, Protocol, Request, Response,
+    Advice, Batches, Call, Exchange, Failure, LoginPolicy, Product, Protocol, ReadOutcome, Request, Response,
 };
 use userprofiles::bucket::{BucketError, Cursor, Document, Listed, NewDocument, Page};
 
@@ -45,10 +45,10 @@ impl Protocol for Toy {
         Ok(Request::get(format!("/{}", segment(id.as_str()))))
     }
 
-    fn read_document(&self, response: &Response, _: &DocumentId, peer: &str) -> Result<Found, Failure> {
+    fn read_document(&self, response: &Response, _: &DocumentId, peer: &str) -> Result<ReadOutcome, Failure> {
         match response.status {
-            200 => Ok(Found::new(Some(Document::new(response.body.to_vec())))),
-            404 => Ok(Found::new(None)),
+            200 => Ok(ReadOutcome::new(Some(Document::new(response.body.to_vec())))),
+            404 => Ok(ReadOutcome::new(None)),
             status => Err(TOY.status_failure(status, peer)),
         }
     }

@@ -1,29 +1,29 @@
 //! Couchbase: three protocols, and the discovery of the nodes of a cluster.
 //!
 //! - `query` asks the query service, `documents` the cluster manager's own endpoint, `data_api` that of a gateway;
-//!   `keyspace` is where the documents are, and `advice` has what they tell an operator.
+//!   `keyspace` is where the documents are, and `product` has its names and what it tells an operator.
 //! - `discovery` asks the cluster managers which nodes there are.
 //! - `check` has the steps of `check` that only this product has.
 //!
 //! Invariant: everything but `discovery` and `check` is pure. No message of the server, which may hold values of documents,
 //! and no secret gets into an error or a log line.
 
-mod advice;
 pub(super) mod check;
 mod data_api;
 mod discovery;
 mod documents;
 mod keyspace;
+mod product;
 mod query;
 mod service;
 
 use std::sync::Arc;
 
-use advice::{COUCHBASE, Target};
 use data_api::DataApi;
 use discovery::{ClusterDiscovery, SeedSource};
 use documents::Documents;
 use keyspace::Keyspace;
+use product::{COUCHBASE, Target};
 use query::Query;
 use service::Service;
 

@@ -1,12 +1,12 @@
 //! The one loop that tries again: on another node, over a new connection, with new credentials, after a pause.
 //!
 //! Invariant: what is done about a failure follows from its [`Retry`] and the [`Policy`] alone. No attempt and no pause
-//! outlives the deadline of the line. Callers pass an attempt that may be made more than once.
+//! outlives the deadline of the link. Callers pass an attempt that may be made more than once.
 
 use std::time::Duration;
 
 use super::failure::{Failure, Retry};
-use super::line::Line;
+use super::node_link::NodeLink;
 use super::nodes::health::FailureAge;
 use super::nodes::{Candidates, Endpoint};
 use super::protocol::Exchange;
@@ -60,18 +60,18 @@ impl Policy {
 /// # Errors
 /// The last failure.
 pub fn run<T>(
-    line: &mut Line,
+    link: &mut NodeLink,
     policy: &Policy,
     mut attempt: impl FnMut(&mut dyn Exchange) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let cluster = line.cluster().clone();
+    let cluster = link.cluster().clone();
     let mut session = cluster.access.login.session();
     let mut round = Round::default();
     let mut pauses = 0;
     loop {
-        round.tried.push(line.node().clone());
+        round.tried.push(link.node().clone());
         let candidates = policy.candidates(&round.tried);
-        let outcome = line.attempt(candidates, policy.attempt_timeout, session.credentials(), &mut attempt);
+        let outcome = link.attempt(candidates, policy.attempt_timeout, session.credentials(), &mut attempt);
         let failure = match outcome {
             Ok(success) => {
                 session.accepted();
@@ -82,36 +82,36 @@ pub fn run<T>(
         match failure.retry {
             Retry::Never | Retry::NotSent => return Err(failure),
             Retry::NewCredentials => {
-                if session.refused(line.deadline) {
+                if session.refused(link.deadline) {
                     continue;
                 }
                 return Err(failure);
             }
             Retry::Reconnect if !round.has_reconnected => {
                 round.has_reconnected = true;
-                line.reconnect();
+                link.reconnect();
                 continue;
             }
             Retry::NextNode | Retry::Reconnect => {
-                round.has_new_failure |= line.node_failed() != FailureAge::Lasting;
-                if !line.deadline.is_over(clock::now()) && line.turn_to_untried(&round.tried) {
+                round.has_new_failure |= link.node_failed() != FailureAge::Lasting;
+                if !link.deadline.is_over(clock::now()) && link.switch_to_untried(&round.tried) {
                     continue;
                 }
             }
             Retry::AfterPause => round.has_new_failure = true,
         }
-        let Some(pause) = policy.pause(pauses, &round).filter(|pause| *pause < line.deadline.remaining(clock::now()))
+        let Some(pause) = policy.pause(pauses, &round).filter(|pause| *pause < link.deadline.remaining(clock::now()))
         else {
             return Err(failure);
         };
         if let (RetryLimit::Deadline { what }, 0) = (policy.limit, pauses) {
-            let limit = line.deadline.remaining(clock::now());
+            let limit = link.deadline.remaining(clock::now());
             cluster.access.observer.emit(&Observation::BatchRetried { what, limit, reason: &failure.error });
         }
         std::thread::sleep(pause);
         pauses += 1;
         round = Round::default();
-        if !line.turn_around() && matches!(policy.limit, RetryLimit::Pauses { .. }) {
+        if !link.switch_or_stay() && matches!(policy.limit, RetryLimit::Pauses { .. }) {
             return Err(failure);
         }
     }

@@ -3,10 +3,10 @@
 //! Storing may be repeated because it replaces whole documents: twice is as good as once. What a failed call has stored is
 //! not known, so it is made again whole.
 //!
-//! Invariant: nothing waits past the deadline of the line, and a failure that nothing helps against ends the batch at once.
+//! Invariant: nothing waits past the deadline of the link, and a failure that nothing helps against ends the batch at once.
 
 use super::attempts::{self, Policy};
-use super::line::Line;
+use super::node_link::NodeLink;
 use super::protocol::{Batches, Protocol};
 use crate::bucket::{BucketError, BucketTimeouts, Cursor, NewDocument, Page};
 use crate::model::InvalidDocument;
@@ -15,15 +15,15 @@ use crate::model::InvalidDocument;
 ///
 /// # Errors
 /// Each variant of [`BucketError`] but `Busy`; its reason says how many documents are stored for certain.
-pub fn store(line: &mut Line, timeouts: &BucketTimeouts, documents: &[NewDocument]) -> Result<(), BucketError> {
-    let cluster = line.cluster().clone();
+pub fn store(link: &mut NodeLink, timeouts: &BucketTimeouts, documents: &[NewDocument]) -> Result<(), BucketError> {
+    let cluster = link.cluster().clone();
     let batches = batches(cluster.protocol.as_ref())?;
     let policy = Policy::batch(timeouts, "storing documents");
     let mut stored = 0;
     while stored < documents.len() {
         let rest = &documents[stored..];
         let some = &rest[..batches.fitting(rest).clamp(1, rest.len())];
-        attempts::run(line, &policy, |exchange| batches.store(some, exchange)).map_err(|failure| {
+        attempts::run(link, &policy, |exchange| batches.store(some, exchange)).map_err(|failure| {
             failure.error.map_reason(|reason| {
                 format!(
                     "{reason} ({stored} of {} documents are stored; some of the others may be too)",
@@ -41,16 +41,16 @@ pub fn store(line: &mut Line, timeouts: &BucketTimeouts, documents: &[NewDocumen
 /// # Errors
 /// Each variant of [`BucketError`] but `Busy`.
 pub fn list(
-    line: &mut Line,
+    link: &mut NodeLink,
     timeouts: &BucketTimeouts,
     after: Option<&Cursor>,
     mut most: usize,
 ) -> Result<Page, BucketError> {
-    let cluster = line.cluster().clone();
+    let cluster = link.cluster().clone();
     let batches = batches(cluster.protocol.as_ref())?;
     let policy = Policy::batch(timeouts, "listing documents");
     loop {
-        let outcome = attempts::run(line, &policy, |exchange| batches.list(after, most, exchange));
+        let outcome = attempts::run(link, &policy, |exchange| batches.list(after, most, exchange));
         match outcome.map_err(|failure| failure.error) {
             // A page of fewer documents may be short enough.
             Err(BucketError::InvalidDocument(InvalidDocument::TooLarge)) if most > 1 => most = most.div_ceil(4),

@@ -1,6 +1,6 @@
 //! One bucket connection to a database that is asked over HTTP.
 //!
-//! Invariant: one line, in use by one thread at a time; what is tried again is decided by `attempts` alone.
+//! Invariant: one link, in use by one thread at a time; what is tried again is decided by `attempts` alone.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +10,8 @@ use super::batch;
 use super::client::MAX_IDLE_AGE;
 use super::cluster::Cluster;
 use super::failure::Failure;
-use super::line::Line;
-use super::protocol::{self, Exchange, Found};
+use super::node_link::NodeLink;
+use super::protocol::{self, Exchange, ReadOutcome};
 use crate::bucket::{
     Bucket, BucketError, BucketTimeouts, Cursor, Details, Document, NewDocument, Page, Trace, get_each,
 };
@@ -25,7 +25,7 @@ const LONGEST_STAY: Duration = Duration::from_secs(60);
 
 /// A [`Bucket`] over HTTP.
 pub struct RestConnection {
-    line: Line,
+    link: NodeLink,
     timeouts: BucketTimeouts,
     leaves_at: Instant,
     /// Of the last exchange for this request.
@@ -36,10 +36,10 @@ impl RestConnection {
     /// Selects a node. Connects to nothing yet: the first read does.
     ///
     /// # Errors
-    /// As [`Line::open`].
+    /// As [`NodeLink::open`].
     pub fn open(cluster: &Arc<Cluster>, timeouts: &BucketTimeouts, deadline: Deadline) -> Result<Self, BucketError> {
         Ok(Self {
-            line: Line::open(cluster, deadline)?,
+            link: NodeLink::open(cluster, deadline)?,
             timeouts: *timeouts,
             leaves_at: clock::now() + LONGEST_STAY.mul_f64(0.5 + 0.5 * fastrand::f64()),
             details: None,
@@ -52,7 +52,7 @@ impl RestConnection {
         attempt: impl FnMut(&mut dyn Exchange) -> Result<T, Failure>,
         details: impl FnOnce(&mut T) -> Details,
     ) -> Result<T, BucketError> {
-        let mut outcome = attempts::run(&mut self.line, &Policy::read(&self.timeouts), attempt);
+        let mut outcome = attempts::run(&mut self.link, &Policy::read(&self.timeouts), attempt);
         self.details = Some(match &mut outcome {
             Ok(success) => details(success),
             Err(failure) => std::mem::take(&mut failure.details),
@@ -63,8 +63,8 @@ impl RestConnection {
 
 impl Bucket for RestConnection {
     fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError> {
-        let cluster = Arc::clone(self.line.cluster());
-        let Found { document, warnings, .. } = self.read(
+        let cluster = Arc::clone(self.link.cluster());
+        let ReadOutcome { document, warnings, .. } = self.read(
             |exchange| protocol::get(cluster.protocol.as_ref(), id, exchange),
             |found| std::mem::take(&mut found.details),
         )?;
@@ -80,7 +80,7 @@ impl Bucket for RestConnection {
         ids: &[DocumentId],
         take: &mut dyn FnMut(Result<Option<Document>, BucketError>),
     ) -> Result<(), BucketError> {
-        let cluster = Arc::clone(self.line.cluster());
+        let cluster = Arc::clone(self.link.cluster());
         let Some(many) = cluster.protocol.many() else { return get_each(self, ids, take) };
         let outcomes = self.read(
             |exchange| {
@@ -95,24 +95,24 @@ impl Bucket for RestConnection {
     }
 
     fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError> {
-        batch::store(&mut self.line, &self.timeouts, documents)
+        batch::store(&mut self.link, &self.timeouts, documents)
     }
 
     fn list(&mut self, after: Option<&Cursor>, most: usize) -> Result<Page, BucketError> {
-        batch::list(&mut self.line, &self.timeouts, after, most)
+        batch::list(&mut self.link, &self.timeouts, after, most)
     }
 
     fn set_deadline(&mut self, deadline: Deadline) {
-        self.line.deadline = deadline;
+        self.link.deadline = deadline;
     }
 
     fn set_trace(&mut self, trace: &Trace) {
-        self.line.trace.clone_from(trace);
+        self.link.trace.clone_from(trace);
         self.details = None;
     }
 
     fn node(&self) -> Option<String> {
-        Some(self.line.node().authority())
+        Some(self.link.node().authority())
     }
 
     fn last_details(&self) -> Option<Details> {
@@ -121,7 +121,7 @@ impl Bucket for RestConnection {
 
     fn is_fresh(&self, idle_since: Instant, now: Instant) -> bool {
         now.saturating_duration_since(idle_since) <= MAX_IDLE_AGE
-            && self.line.is_current()
-            && (now < self.leaves_at || !self.line.cluster().nodes.has_several())
+            && self.link.is_current()
+            && (now < self.leaves_at || !self.link.cluster().nodes.has_several())
     }
 }

@@ -5,13 +5,13 @@
 //! outside in:
 //! - [`RestDatabase`] owns the [`Cluster`], which all connections share, and its threads; `connection` is one connection.
 //! - `attempts` is the one loop that tries again: on another node, over a new connection, with new credentials, after a
-//!   pause. `batch` stores and lists many documents by it. `line` is what it tries on: the node of the moment.
+//!   pause. `batch` stores and lists many documents by it. `node_link` is what it tries on: the current node.
 //! - `nodes` knows which nodes can be asked: `health` decides, and the thread of `prober` finds out.
 //! - `node` is a client of one node; `client` is one exchange of it over `ureq`, with `tls` and `auth`.
 //! - `check` has the steps of `check` that all products share.
 //!
-//! A read: `connection` → `attempts` → `line` → `protocol::get` → the product's request → `node` → `client` → the product
-//! reads the response. A write: `connection` → `batch` → `attempts` → `line` → the product's `Batches` → `node` → `client`.
+//! A read: `connection` → `attempts` → `node_link` → `protocol::get` → the product's request → `node` → `client` → the product
+//! reads the response. A write: `connection` → `batch` → `attempts` → `node_link` → the product's `Batches` → `node` → `client`.
 //!
 //! Invariant: nothing here names a product. No message of a server, which may hold values of documents, and no secret gets
 //! into an error or a log line.
@@ -26,9 +26,9 @@ mod cluster;
 mod connection;
 mod database;
 pub mod failure;
-mod line;
 pub mod message;
 pub mod node;
+mod node_link;
 pub mod nodes;
 pub mod path_segment;
 mod prober;
@@ -47,4 +47,4 @@ pub use failure::{Failure, Meaning, Retry};
 pub use message::{Call, Completeness, Method, Payload, Request, Response};
 pub use nodes::{Discovery, Endpoint, Fixed, Nodes, Security};
 pub use product::{Advice, LoginPolicy, Product};
-pub use protocol::{Batches, Exchange, Found, Many, Protocol, Warning};
+pub use protocol::{Batches, Exchange, Many, Protocol, ReadOutcome, Warning};

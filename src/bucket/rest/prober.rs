@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::cluster::Cluster;
 use super::failure::{Failure, Retry};
 use super::node::NodeClient;
-use super::nodes::health::{ProbeOutcome, Suspect};
+use super::nodes::health::{DueProbe, ProbeOutcome};
 use super::protocol;
 use crate::bucket::{BucketError, Trace};
 use crate::clock::{self, Deadline};
@@ -33,25 +33,25 @@ pub fn start(cluster: &Arc<Cluster>) -> Result<(), BucketError> {
 
 fn run(cluster: &Arc<Cluster>) {
     while let Some(due) = cluster.nodes.wait_for_due_probes() {
-        for suspect in due {
-            let (its_own, probe) = (Arc::clone(cluster), suspect.clone());
+        for probe in due {
+            let (its_cluster, its_probe) = (Arc::clone(cluster), probe.clone());
             let spawned = threads::spawn("bucket-probe", move || {
-                let outcome = catch_unwind(AssertUnwindSafe(|| send(&its_own, &probe)));
+                let outcome = catch_unwind(AssertUnwindSafe(|| send(&its_cluster, &its_probe)));
                 let outcome = outcome.unwrap_or(ProbeOutcome::NotSent);
                 if matches!(outcome, ProbeOutcome::Failed(..)) {
                     // The nodes may have been replaced, and while all are down no request finds out.
-                    its_own.discovery.node_failed();
+                    its_cluster.discovery.node_failed();
                 }
-                its_own.nodes.probe_ended(&probe, outcome);
+                its_cluster.nodes.probe_ended(&its_probe, outcome);
             });
             if spawned.is_err() {
-                cluster.nodes.probe_ended(&suspect, ProbeOutcome::NotSent);
+                cluster.nodes.probe_ended(&probe, ProbeOutcome::NotSent);
             }
         }
     }
 }
 
-fn send(cluster: &Cluster, probe: &Suspect) -> ProbeOutcome {
+fn send(cluster: &Cluster, probe: &DueProbe) -> ProbeOutcome {
     let start = clock::now();
     let client = NodeClient::new(&cluster.access, probe.node.clone(), cluster.protocol.service());
     let credentials = cluster.access.login.credentials();

@@ -27,7 +27,7 @@ pub trait Protocol: Send + Sync {
     ///
     /// # Errors
     /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
-    fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<Found, Failure>;
+    fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<ReadOutcome, Failure>;
 
     /// How much of a response is read, in bytes: room for the largest document in what it comes in. More than that is a
     /// document that is too large, or no response of this service.
@@ -45,7 +45,7 @@ pub trait Protocol: Send + Sync {
 }
 
 /// A success of a read.
-pub struct Found {
+pub struct ReadOutcome {
     /// The document; `None`: there is none under this id.
     pub document: Option<Document>,
     /// What the node warned of.
@@ -54,7 +54,7 @@ pub struct Found {
     pub details: Details,
 }
 
-impl Found {
+impl ReadOutcome {
     /// A document, or none, without warnings and details.
     #[must_use]
     pub fn new(document: Option<Document>) -> Self {
@@ -128,7 +128,7 @@ pub trait Exchange {
 ///
 /// # Errors
 /// [`Failure`]
-pub fn get(protocol: &dyn Protocol, id: &DocumentId, exchange: &mut dyn Exchange) -> Result<Found, Failure> {
+pub fn get(protocol: &dyn Protocol, id: &DocumentId, exchange: &mut dyn Exchange) -> Result<ReadOutcome, Failure> {
     let request = protocol.get_request(id, &exchange.call()).map_err(Failure::not_sent)?;
     let response = exchange.send(&request, protocol.max_response_bytes())?;
     protocol.read_document(&response, id, exchange.peer())

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    Access, Advice, Call, Cluster, Completeness, Endpoint, Failure, Fixed, Found, LoginPolicy, Nodes, Product,
-    Protocol, Request, Response, Retry, Security,
+    Access, Advice, Call, Cluster, Completeness, Endpoint, Failure, Fixed, LoginPolicy, Nodes, Product, Protocol,
+    ReadOutcome, Request, Response, Retry, Security,
 };
 use crate::bucket::{BucketError, BucketTimeouts};
 use crate::config::{LoginSettings, TlsSettings};
@@ -47,9 +47,9 @@ pub struct Row {
 }
 
 /// The name that the tables have for an outcome.
-pub fn meaning(outcome: &Result<Found, Failure>) -> &'static str {
+pub fn meaning(outcome: &Result<ReadOutcome, Failure>) -> &'static str {
     match outcome {
-        Ok(Found { document: Some(_), .. }) => "document",
+        Ok(ReadOutcome { document: Some(_), .. }) => "document",
         Ok(_) => "not-found",
         Err(failure) => failure.error.kind().as_str(),
     }
@@ -74,8 +74,8 @@ pub fn response(status: u16, etag: Option<&str>, body: &str) -> Response {
 }
 
 /// The same for a reader of profiles, who judges the document too.
-fn meaning_as_profile(outcome: &Result<Found, Failure>) -> &'static str {
-    let Ok(Found { document: Some(document), .. }) = outcome else { return meaning(outcome) };
+fn meaning_as_profile(outcome: &Result<ReadOutcome, Failure>) -> &'static str {
+    let Ok(ReadOutcome { document: Some(document), .. }) = outcome else { return meaning(outcome) };
     match UserInDb::from_json(document.text()) {
         Ok(Some(_)) => "found",
         Ok(None) => "not-found",
@@ -84,7 +84,7 @@ fn meaning_as_profile(outcome: &Result<Found, Failure>) -> &'static str {
 }
 
 /// Reads each response of a table and compares what it means. All rows that differ are in the one message.
-pub fn check(table: &str, read: impl Fn(&Response) -> Result<Found, Failure>) {
+pub fn check(table: &str, read: impl Fn(&Response) -> Result<ReadOutcome, Failure>) {
     let rows: Vec<Row> = serde_json::from_str(table).unwrap();
     assert!(rows.len() > 10);
     let mut differing = Vec::new();
@@ -116,8 +116,8 @@ impl Protocol for Silent {
         Err(BucketError::unavailable("nobody is asked"))
     }
 
-    fn read_document(&self, _: &Response, _: &DocumentId, _: &str) -> Result<Found, Failure> {
-        Ok(Found::new(None))
+    fn read_document(&self, _: &Response, _: &DocumentId, _: &str) -> Result<ReadOutcome, Failure> {
+        Ok(ReadOutcome::new(None))
     }
 
     fn max_response_bytes(&self) -> usize {

@@ -4,8 +4,8 @@
 //! Invariant: pure. Of several steps one failure makes one fail: the others say that they need it.
 
 use super::manager::{BucketSeen, Manifest};
-use crate::bucket::couchbase::advice::Target;
 use crate::bucket::couchbase::keyspace::{Keyspace, quoted};
+use crate::bucket::couchbase::product::Target;
 use crate::bucket::report::Report;
 use crate::bucket::rest::check::SentinelRead;
 

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use crate::bucket::couchbase::advice::COUCHBASE;
 use crate::bucket::couchbase::keyspace::Keyspace;
+use crate::bucket::couchbase::product::COUCHBASE;
 use crate::bucket::couchbase::service::Service;
 use crate::bucket::rest::path_segment::segment;
 use crate::bucket::rest::{Completeness, Failure, Response};

@@ -8,10 +8,10 @@
 mod keyspace;
 mod manager;
 
-use super::advice::{COUCHBASE, Target};
 use super::data_api;
 use super::discovery::topology::{self, Topology};
 use super::discovery::{self, SeedSource};
+use super::product::{COUCHBASE, Target};
 use super::service::Service;
 use crate::bucket::report::Report;
 use crate::bucket::rest::check::{SentinelRead, tcp, tls};

@@ -10,8 +10,8 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::meaning;
-use crate::bucket::couchbase::advice::{COUCHBASE, Target};
-use crate::bucket::rest::{Completeness, Failure, Found, Response, Retry};
+use crate::bucket::couchbase::product::{COUCHBASE, Target};
+use crate::bucket::rest::{Completeness, Failure, ReadOutcome, Response, Retry};
 use crate::bucket::{BucketError, Document};
 use crate::model::{DocumentId, InvalidDocument};
 
@@ -32,7 +32,7 @@ struct Envelope<'a> {
 ///
 /// # Errors
 /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
-pub fn read(response: &Response, id: &DocumentId, peer: &str, target: &Target) -> Result<Found, Failure> {
+pub fn read(response: &Response, id: &DocumentId, peer: &str, target: &Target) -> Result<ReadOutcome, Failure> {
     let document = match (response.status, response.completeness) {
         (200, Completeness::Complete) => Some(of_body(response, peer)?),
         (200, Completeness::Truncated) => {
@@ -41,7 +41,7 @@ pub fn read(response: &Response, id: &DocumentId, peer: &str, target: &Target) -
         (status, Completeness::Complete) => of_error(status, &response.body, id, peer, target)?,
         (status, Completeness::Truncated) => return Err(of_status(status, peer, target)),
     };
-    Ok(Found::new(document))
+    Ok(ReadOutcome::new(document))
 }
 
 /// The bytes are judged by whoever reads the document, whatever `Content-Type` says of them: that comes from flags

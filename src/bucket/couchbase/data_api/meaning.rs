@@ -3,7 +3,7 @@
 //! Invariant: pure. A sentence is ours and names the code; the server's own message never gets into it, and neither
 //! does a code that this table does not know, because nobody knows what it may contain.
 
-use crate::bucket::couchbase::advice::{self, Target};
+use crate::bucket::couchbase::product::{self, Target};
 use crate::bucket::rest::{Failure, Meaning, Retry};
 
 /// The failure that a code stands for, which came with this HTTP status. `None`: the code is not known. The one for a
@@ -21,10 +21,10 @@ pub fn of_code(code: &str, status: u16, peer: &str, target: &Target) -> Option<F
 fn row(code: &str, status: u16, target: &Target) -> Option<(Meaning, Retry, String)> {
     use Meaning::{Misconfigured, Timeout, Unavailable};
     let (meaning, retry, sentence) = match code {
-        "BucketNotFound" => return Some((Misconfigured, Retry::Never, advice::is_missing("bucket", target))),
-        "ScopeNotFound" => return Some((Misconfigured, Retry::Never, advice::is_missing("scope", target))),
-        "CollectionNotFound" => return Some((Misconfigured, Retry::Never, advice::is_missing("collection", target))),
-        "NoReadAccess" => return Some((Misconfigured, Retry::Never, advice::may_not_read(target))),
+        "BucketNotFound" => return Some((Misconfigured, Retry::Never, product::is_missing("bucket", target))),
+        "ScopeNotFound" => return Some((Misconfigured, Retry::Never, product::is_missing("scope", target))),
+        "CollectionNotFound" => return Some((Misconfigured, Retry::Never, product::is_missing("collection", target))),
+        "NoReadAccess" => return Some((Misconfigured, Retry::Never, product::may_not_read(target))),
         "InvalidAuth" => (
             Misconfigured,
             Retry::NewCredentials,
@@ -87,6 +87,6 @@ pub fn forbidden(target: &Target) -> String {
     format!(
         "it, or what stands before it, does not let us in; add the address of this machine to those that are allowed \
          there, and check this: {}",
-        advice::may_not_read(target)
+        product::may_not_read(target)
     )
 }

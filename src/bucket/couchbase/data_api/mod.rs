@@ -8,11 +8,11 @@
 mod answer;
 mod meaning;
 
-use super::advice::{COUCHBASE, Target};
+use super::product::{COUCHBASE, Target};
 use super::service::Service;
 use crate::bucket::BucketError;
 use crate::bucket::rest::path_segment::segment;
-use crate::bucket::rest::{Call, Endpoint, Failure, Found, Product, Protocol, Request, Response, Security};
+use crate::bucket::rest::{Call, Endpoint, Failure, Product, Protocol, ReadOutcome, Request, Response, Security};
 use crate::config::{ConnectionString, Gateway, Scheme, is_loopback};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 
@@ -64,7 +64,7 @@ impl Protocol for DataApi {
         Ok(Request::get(format!("{}{}", self.folder, twice(id.as_str()))))
     }
 
-    fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<Found, Failure> {
+    fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<ReadOutcome, Failure> {
         answer::read(response, id, peer, &self.target)
     }
 

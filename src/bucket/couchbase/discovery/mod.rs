@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::advice::COUCHBASE;
+use super::product::COUCHBASE;
 use super::service::Service;
 use crate::bucket::rest::node::NodeClient;
 use crate::bucket::rest::{

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::bucket::couchbase::advice::{self, COUCHBASE, Target};
-use crate::bucket::rest::{Failure, Found, Meaning, Retry};
+use crate::bucket::couchbase::product::{self, COUCHBASE, Target};
+use crate::bucket::rest::{Failure, Meaning, ReadOutcome, Retry};
 use crate::bucket::{BucketError, Document};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 
@@ -17,7 +17,7 @@ use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 const NO_BUCKET: &[u8] = b"Requested resource not found.";
 
 /// What it says of a path that it does not know.
-const NO_PATH: &[u8] = b"Object Not Found";
+const NO_PATH: &[u8] = b"Object Not ReadOutcome";
 
 /// The members that we read. Others, such as `xattrs`, may come and go with versions.
 #[derive(Deserialize)]
@@ -60,13 +60,13 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 ///
 /// # Errors
 /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
-pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Result<Found, Failure> {
+pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Result<ReadOutcome, Failure> {
     let document = match status {
         200 => of_envelope(body, id, peer)?,
         404 if body.is_empty() => None,
         _ => return Err(of_error(status, body, peer, target)),
     };
-    Ok(Found::new(document))
+    Ok(ReadOutcome::new(document))
 }
 
 fn of_envelope(body: &[u8], id: &DocumentId, peer: &str) -> Result<Option<Document>, Failure> {
@@ -107,7 +107,7 @@ fn of_error(status: u16, body: &[u8], peer: &str, target: &Target) -> Failure {
     let unavailable = |sentence: &str, retry| Failure::new(Meaning::Unavailable.error(reason(sentence)), retry);
     let text = body.trim_ascii();
     match (status, text) {
-        (404, NO_BUCKET) => return misconfigured(&advice::is_missing("bucket", target)),
+        (404, NO_BUCKET) => return misconfigured(&product::is_missing("bucket", target)),
         (404, NO_PATH) => {
             return misconfigured(
                 "it has no such address; servers older than 7.0 know no scopes and collections, so leave [couchbase] \
@@ -124,13 +124,13 @@ fn of_error(status: u16, body: &[u8], peer: &str, target: &Target) -> Failure {
         Err(error) => return COUCHBASE.unreadable(status, &error, text, peer),
     };
     match status {
-        404 => misconfigured(&advice::is_missing("scope or collection", target)),
+        404 => misconfigured(&product::is_missing("scope or collection", target)),
         403 if password_expired.is_some_and(|flag| flag.get() == "true") => misconfigured(
             "the password of our user has expired; an administrator has to set a new one, and [couchbase] \
              password_file has to hold it",
         )
         .with(Retry::NewCredentials),
-        403 => misconfigured(&advice::may_not_read(target)),
+        403 => misconfigured(&product::may_not_read(target)),
         500 => unavailable("it could not read from the data service; its own log says more", Retry::NextNode),
         503 => unavailable("it could not read from the data service for now", Retry::AfterPause),
         _ => misconfigured(

@@ -7,11 +7,11 @@
 
 mod answer;
 
-use super::advice::{COUCHBASE, Target};
+use super::product::{COUCHBASE, Target};
 use super::service::Service;
 use crate::bucket::BucketError;
 use crate::bucket::rest::path_segment::segment;
-use crate::bucket::rest::{Call, Completeness, Failure, Found, Product, Protocol, Request, Response};
+use crate::bucket::rest::{Call, Completeness, Failure, Product, Protocol, ReadOutcome, Request, Response};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 
 /// How many times as long as itself a document can be in the string that brings it: quotes, backslashes and line
@@ -60,7 +60,7 @@ impl Protocol for Documents {
         Ok(Request::get(format!("{}{}", self.folder, segment(id.as_str()))))
     }
 
-    fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<Found, Failure> {
+    fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<ReadOutcome, Failure> {
         match response.completeness {
             Completeness::Complete => answer::read(response.status, &response.body, id, peer, &self.target),
             Completeness::Truncated => Err(COUCHBASE.overlong(response.status, &response.body, peer)),

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use super::envelope::{self, Notice, Success};
 use super::meaning;
-use crate::bucket::couchbase::advice::Target;
-use crate::bucket::rest::{Failure, Found, Retry, Warning};
+use crate::bucket::couchbase::product::Target;
+use crate::bucket::rest::{Failure, ReadOutcome, Retry, Warning};
 use crate::bucket::{BucketError, Document};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 
@@ -30,7 +30,7 @@ struct Row<'a> {
 ///
 /// # Errors
 /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
-pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Result<Found, Failure> {
+pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Result<ReadOutcome, Failure> {
     let of_error = |code, error: &Notice| {
         let failure = meaning::of_code(code, error.retry(), peer, target);
         // Who is known to lack a role has logged in: another password would not help.
@@ -43,7 +43,7 @@ pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Targ
         _ => return Err(Failure::not_what_was_asked(peer, "it sent more than one row for one key")),
     };
     let warnings = warnings.into_iter().map(|code| Warning { code, meaning: meaning::of_warning(code) }).collect();
-    Ok(Found { document, warnings, details })
+    Ok(ReadOutcome { document, warnings, details })
 }
 
 fn of_row(row: &RawValue, id: &DocumentId, peer: &str) -> Result<Document, Failure> {
@@ -77,22 +77,22 @@ mod tests {
     use crate::bucket::couchbase::keyspace::Keyspace;
     use crate::model::Username;
 
-    fn found(status: u16, body: &str) -> Result<Found, Failure> {
+    fn found(status: u16, body: &str) -> Result<ReadOutcome, Failure> {
         let target = Target { keyspace: Keyspace::new("b", "_default", "_default"), username: None };
         read(status, body.as_bytes(), &DocumentId::of(&Username::parse("a").unwrap()), "the peer", &target)
     }
 
-    fn answer(status: u16, body: &str) -> Result<Found, BucketError> {
+    fn answer(status: u16, body: &str) -> Result<ReadOutcome, BucketError> {
         found(status, body).map_err(|failure| failure.error)
     }
 
-    fn row(row: &str) -> Result<Found, BucketError> {
+    fn row(row: &str) -> Result<ReadOutcome, BucketError> {
         answer(200, &format!("{{\n\"requestID\": \"1\",\n\"results\": [\n{row}\n],\n\"status\": \"success\"\n}}\n"))
     }
 
-    fn kind(outcome: &Result<Found, BucketError>) -> &'static str {
+    fn kind(outcome: &Result<ReadOutcome, BucketError>) -> &'static str {
         match outcome {
-            Ok(Found { document: Some(_), .. }) => "document",
+            Ok(ReadOutcome { document: Some(_), .. }) => "document",
             Ok(_) => "none",
             Err(error) => error.kind().as_str(),
         }
@@ -164,7 +164,7 @@ mod tests {
             ("7", None, None),
         ] {
             let body = format!(r#"{{"results":[],"status":"success","metrics":{metrics}}}"#);
-            let Found { document, details, .. } = found(200, &body).ok().unwrap();
+            let ReadOutcome { document, details, .. } = found(200, &body).ok().unwrap();
             assert!(document.is_none(), "{metrics}");
             assert_eq!(details, Details { code: None, elapsed, execution }, "{metrics}");
         }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::go_duration;
-use crate::bucket::couchbase::advice::COUCHBASE;
+use crate::bucket::couchbase::product::COUCHBASE;
 use crate::bucket::rest::Failure;
 use crate::bucket::{BucketError, Details};
 

@@ -4,7 +4,7 @@
 //! Invariant: pure. A sentence is ours and names the number; the server's own message never gets into it, because it
 //! may hold values of documents.
 
-use crate::bucket::couchbase::advice::Target;
+use crate::bucket::couchbase::product::Target;
 use crate::bucket::rest::{Failure, Meaning, Retry};
 
 /// The failure that a code means, with what may help. `peer` is who answered, in words; `retry` is the error's own member

@@ -15,10 +15,10 @@ mod parameters;
 mod select;
 mod upsert;
 
-use super::advice::{COUCHBASE, Target};
+use super::product::{COUCHBASE, Target};
 use super::service::Service;
 use crate::bucket::rest::{
-    Batches, Call, Completeness, Exchange, Failure, Found, Product, Protocol, Request, Response,
+    Batches, Call, Completeness, Exchange, Failure, Product, Protocol, ReadOutcome, Request, Response,
 };
 use crate::bucket::{BucketError, Cursor, NewDocument, Page};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
@@ -57,7 +57,7 @@ impl Protocol for Query {
         Ok(Request::post(PATH, select::request(&self.select, id, call)))
     }
 
-    fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<Found, Failure> {
+    fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<ReadOutcome, Failure> {
         match response.completeness {
             Completeness::Complete => answer::read(response.status, &response.body, id, peer, &self.target),
             Completeness::Truncated => Err(COUCHBASE.overlong(response.status, &response.body, peer)),

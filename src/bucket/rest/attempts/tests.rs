@@ -13,9 +13,9 @@ fn timeouts() -> BucketTimeouts {
     BucketTimeouts::default()
 }
 
-fn line(nodes: u16, wait: Duration) -> Line {
+fn link(nodes: u16, wait: Duration) -> NodeLink {
     let cluster = Arc::new(cluster(Silent, nodes));
-    Line::open(&cluster, Deadline::after(clock::now(), wait)).unwrap()
+    NodeLink::open(&cluster, Deadline::after(clock::now(), wait)).unwrap()
 }
 
 fn failure(retry: Retry) -> Failure {
@@ -23,9 +23,9 @@ fn failure(retry: Retry) -> Failure {
 }
 
 /// How it ended, and how many attempts that took, where all of them fail like this.
-fn fail_always(line: &mut Line, policy: &Policy, retry: Retry) -> (Result<(), Failure>, u32) {
+fn fail_always(link: &mut NodeLink, policy: &Policy, retry: Retry) -> (Result<(), Failure>, u32) {
     let mut attempts = 0;
-    let outcome = run(line, policy, |_| {
+    let outcome = run(link, policy, |_| {
         attempts += 1;
         Err(failure(retry))
     });
@@ -35,10 +35,10 @@ fn fail_always(line: &mut Line, policy: &Policy, retry: Retry) -> (Result<(), Fa
 #[test]
 fn what_may_help_is_tried_until_it_does() {
     for policy in [Policy::read(&timeouts()), Policy::batch(&timeouts(), "a test")] {
-        let mut line = line(2, AMPLE);
+        let mut link = link(2, AMPLE);
         let mut script = [Retry::Reconnect, Retry::AfterPause, Retry::NextNode, Retry::NextNode].into_iter();
         let mut asked = Vec::new();
-        let outcome = run(&mut line, &policy, |exchange| {
+        let outcome = run(&mut link, &policy, |exchange| {
             asked.push(exchange.peer().to_owned());
             script.next().map_or(Ok(7), |retry| Err(failure(retry)))
         });
@@ -62,7 +62,7 @@ fn what_nothing_helps_against_ends_at_once_and_so_does_the_end_of_the_time() {
             (Retry::NextNode, Duration::ZERO, 1),
             (Retry::Reconnect, Duration::ZERO, 2),
         ] {
-            let (outcome, attempts) = fail_always(&mut line(2, wait), &policy, retry);
+            let (outcome, attempts) = fail_always(&mut link(2, wait), &policy, retry);
             assert_eq!((outcome.is_err(), attempts), (true, expected), "{retry:?} {policy:?}");
         }
     }
@@ -70,30 +70,30 @@ fn what_nothing_helps_against_ends_at_once_and_so_does_the_end_of_the_time() {
 
 #[test]
 fn a_read_gives_up_after_some_pauses_and_a_batch_at_its_deadline() {
-    let (outcome, attempts) = fail_always(&mut line(2, AMPLE), &Policy::read(&timeouts()), Retry::AfterPause);
+    let (outcome, attempts) = fail_always(&mut link(2, AMPLE), &Policy::read(&timeouts()), Retry::AfterPause);
     assert_eq!((outcome.is_err(), attempts), (true, 5));
     let brief = Duration::from_millis(200);
     let policy = Policy::batch(&timeouts(), "a test");
-    let (outcome, attempts) = fail_always(&mut line(1, brief), &policy, Retry::AfterPause);
+    let (outcome, attempts) = fail_always(&mut link(1, brief), &policy, Retry::AfterPause);
     assert!(outcome.is_err() && attempts > 1, "{attempts}");
 }
 
 #[test]
 fn in_an_outage_that_lasts_a_read_tries_each_node_once() {
-    let mut line = line(3, AMPLE);
+    let mut link = link(3, AMPLE);
     let policy = Policy::read(&timeouts());
-    let (_, first) = fail_always(&mut line, &policy, Retry::NextNode);
+    let (_, first) = fail_always(&mut link, &policy, Retry::NextNode);
     assert!(first >= 6, "a failure that is new is worth a pause: {first}");
     std::thread::sleep(Duration::from_millis(500));
-    let (_, later) = fail_always(&mut line, &policy, Retry::NextNode);
+    let (_, later) = fail_always(&mut link, &policy, Retry::NextNode);
     assert_eq!(later, 3);
 }
 
 #[test]
 fn a_protocol_that_only_reads_says_what_to_do_instead() {
-    let mut line = line(1, AMPLE);
+    let mut link = link(1, AMPLE);
     let outcomes =
-        [batch::store(&mut line, &timeouts(), &[]).err(), batch::list(&mut line, &timeouts(), None, 1).err()];
+        [batch::store(&mut link, &timeouts(), &[]).err(), batch::list(&mut link, &timeouts(), None, 1).err()];
     for outcome in outcomes {
         let Some(BucketError::Misconfigured { reason }) = outcome else { panic!("{outcome:?}") };
         assert_eq!(reason, "the toy reads single documents only; take the tools of Toy");

@@ -1,6 +1,6 @@
 //! The steps of `check` that all products share: from the name of a host to one read.
 //!
-//! A product whose nodes are all in the settings needs no more than [`run`], with its own [`Steps`] between login and read;
+//! A product whose nodes are all in the settings needs no more than [`run`], with its own [`ProductSteps`] between login and read;
 //! one with a manager of its own puts the parts together itself.
 //!
 //! Invariant: asks and never changes anything; each exchange has the operation timeout, each connection the connect
@@ -19,7 +19,7 @@ use super::nodes::Endpoint;
 use crate::bucket::report::Report;
 
 /// The steps of a product between login and read.
-pub trait Steps {
+pub trait ProductSteps {
     /// Their names, in their order.
     fn names(&self) -> &'static [&'static str];
 
@@ -29,9 +29,9 @@ pub trait Steps {
 }
 
 /// No step between login and read.
-pub struct NoSteps;
+pub struct NoProductSteps;
 
-impl Steps for NoSteps {
+impl ProductSteps for NoProductSteps {
     fn names(&self) -> &'static [&'static str] {
         &[]
     }
@@ -42,7 +42,7 @@ impl Steps for NoSteps {
 }
 
 /// Checks a database whose nodes are these, by the first one that can be connected to.
-pub fn run(cluster: &Cluster, nodes: &[Endpoint], steps: &dyn Steps, report: &mut Report) {
+pub fn run(cluster: &Cluster, nodes: &[Endpoint], steps: &dyn ProductSteps, report: &mut Report) {
     let access = &cluster.access;
     let Some(node) = tcp::reach(nodes, access, report) else {
         report.skip_all(&["tls", "login"], "tcp");

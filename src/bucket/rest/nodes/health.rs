@@ -81,7 +81,7 @@ enum Health {
 
 /// A node to be probed, as it was when that was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Suspect {
+pub struct DueProbe {
     /// The node.
     pub node: Endpoint,
     /// How long the probe may wait.
@@ -181,7 +181,7 @@ impl HealthTable {
         }
         let errors: Option<Vec<&BucketError>> = self.entries.iter().map(NodeState::down_error).collect();
         match errors.as_deref() {
-            Some([first, ..]) => Selection::AllDown(not_even_tried(first)),
+            Some([first, ..]) => Selection::AllDown(not_attempted(first)),
             _ => Selection::NoneLeft,
         }
     }
@@ -249,13 +249,13 @@ impl HealthTable {
 
     /// Returns the nodes whose probes are due. They are under way from now on, until [`HealthTable::probe_ended`].
     #[must_use]
-    pub fn start_due_probes(&mut self, now: Instant) -> Vec<Suspect> {
+    pub fn start_due_probes(&mut self, now: Instant) -> Vec<DueProbe> {
         let (base, longest) = (self.first_probe_timeout(), self.limits.longest);
         let due = self.entries.iter_mut().filter(|entry| entry.probe_due_at().is_some_and(|at| at <= now));
         due.map(|entry| {
             entry.probing = Probing::UnderWay;
             let timeout = base.saturating_mul(2_u32.saturating_pow(entry.vain_probes)).min(longest);
-            Suspect { node: entry.node.clone(), timeout, started_at: now, answers: entry.answers }
+            DueProbe { node: entry.node.clone(), timeout, started_at: now, answers: entry.answers }
         })
         .collect()
     }
@@ -268,7 +268,7 @@ impl HealthTable {
 
     /// Records how a probe ended at `now`. Of a failure, what the node has answered meanwhile says more. `chance` is from
     /// 0 to 1.
-    pub fn probe_ended(&mut self, probe: &Suspect, outcome: ProbeOutcome, now: Instant, chance: f64) -> Transition {
+    pub fn probe_ended(&mut self, probe: &DueProbe, outcome: ProbeOutcome, now: Instant, chance: f64) -> Transition {
         if outcome == ProbeOutcome::Answered {
             self.last_probe_latency = now.saturating_duration_since(probe.started_at);
         }
@@ -354,7 +354,7 @@ fn index(chance: f64, length: usize) -> usize {
     ((chance * length as f64) as usize).min(length.saturating_sub(1))
 }
 
-fn not_even_tried(error: &BucketError) -> BucketError {
+fn not_attempted(error: &BucketError) -> BucketError {
     match error.clone().of_another_request() {
         BucketError::Unavailable { reason } => BucketError::Unavailable {
             reason: format!("no node of the cluster answers, and requests are not tried until one does: {reason}"),

@@ -16,7 +16,7 @@ use super::product::Product;
 use crate::bucket::{BucketError, BucketTimeouts};
 use crate::clock::{self, Deadline};
 use crate::observe::{Observation, Observer};
-use health::{Alternatives, FailureAge, HealthTable, ProbeLimits, ProbeOutcome, Selection, Suspect, Transition};
+use health::{Alternatives, DueProbe, FailureAge, HealthTable, ProbeLimits, ProbeOutcome, Selection, Transition};
 
 /// Finds out which nodes there are, and keeps [`Nodes`] up to date.
 pub trait Discovery: Send + Sync {
@@ -130,7 +130,7 @@ impl Nodes {
 
     /// Waits until probes are due, and returns them. `None`: the database is not used any more.
     #[must_use]
-    pub fn wait_for_due_probes(&self) -> Option<Vec<Suspect>> {
+    pub fn wait_for_due_probes(&self) -> Option<Vec<DueProbe>> {
         let mut state = self.lock();
         loop {
             if state.is_stopped {
@@ -151,7 +151,7 @@ impl Nodes {
     }
 
     /// Records how a probe ended.
-    pub fn probe_ended(&self, probe: &Suspect, outcome: ProbeOutcome) {
+    pub fn probe_ended(&self, probe: &DueProbe, outcome: ProbeOutcome) {
         let error = match &outcome {
             ProbeOutcome::Failed(error, _) => Some(error.clone()),
             ProbeOutcome::Answered | ProbeOutcome::NotSent => None,

@@ -9,7 +9,7 @@ fn target() -> Target {
     Target { keyspace: Keyspace::new("bucket_name", "_default", "_default"), username: Some("reader".into()) }
 }
 
-fn answer_for(username: &str, response: &Response) -> Result<Found, Failure> {
+fn answer_for(username: &str, response: &Response) -> Result<ReadOutcome, Failure> {
     read(response, &DocumentId::of(&Username::parse(username).unwrap()), "the peer", &target())
 }
 

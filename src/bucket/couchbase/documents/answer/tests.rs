@@ -7,12 +7,12 @@ fn target() -> Target {
     Target { keyspace: Keyspace::new("bucket_name", "_default", "_default"), username: Some("reader".into()) }
 }
 
-fn answer(status: u16, body: &str) -> Result<Found, Failure> {
+fn answer(status: u16, body: &str) -> Result<ReadOutcome, Failure> {
     read(status, body.as_bytes(), &DocumentId::of(&Username::parse("johndoe").unwrap()), "the peer", &target())
 }
 
 /// A whole response with these members besides `meta`.
-fn envelope(meta: &str, members: &str) -> Result<Found, Failure> {
+fn envelope(meta: &str, members: &str) -> Result<ReadOutcome, Failure> {
     answer(200, &format!(r#"{{"meta":{{"id":"userprofile::johndoe"{meta}}}{members}}}"#))
 }
 

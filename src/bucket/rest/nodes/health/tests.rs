@@ -32,25 +32,25 @@ fn selected(table: &HealthTable, tried: &[&str]) -> Vec<String> {
 }
 
 /// The node as a probe finds it that is sent now.
-fn suspect(table: &mut HealthTable, name: &str) -> Suspect {
+fn suspect(table: &mut HealthTable, name: &str) -> DueProbe {
     let answers = table.entry(&node(name)).unwrap().answers;
-    Suspect { node: node(name), timeout: Duration::ZERO, started_at: clock::now(), answers }
+    DueProbe { node: node(name), timeout: Duration::ZERO, started_at: clock::now(), answers }
 }
 
 fn fail_probe(table: &mut HealthTable, name: &str, took: Duration) -> Transition {
-    let suspect = suspect(table, name);
-    table.probe_ended(&suspect, ProbeOutcome::Failed(timeout(), took), clock::now(), 1.0)
+    let probe = suspect(table, name);
+    table.probe_ended(&probe, ProbeOutcome::Failed(timeout(), took), clock::now(), 1.0)
 }
 
 fn answer_probe(table: &mut HealthTable, name: &str, took: Duration) -> Transition {
-    let suspect = suspect(table, name);
-    table.probe_ended(&suspect, ProbeOutcome::Answered, suspect.started_at + took, 1.0)
+    let probe = suspect(table, name);
+    table.probe_ended(&probe, ProbeOutcome::Answered, probe.started_at + took, 1.0)
 }
 
 /// The nodes that are probed once everything that is not up is due.
 fn probed(table: &mut HealthTable) -> Vec<String> {
     let later = clock::now() + Duration::from_secs(60);
-    table.start_due_probes(later).into_iter().map(|suspect| suspect.node.host).collect()
+    table.start_due_probes(later).into_iter().map(|probe| probe.node.host).collect()
 }
 
 #[test]
@@ -145,11 +145,11 @@ fn a_node_that_fails_fast_is_asked_where_there_is_no_better_one() {
 fn a_failed_probe_says_nothing_of_a_node_that_has_answered_meanwhile() {
     let mut table = table(&["a"]);
     table.failed(&node("a"), clock::now());
-    let suspect = suspect(&mut table, "a");
+    let probe = suspect(&mut table, "a");
     table.answered(&node("a"), Duration::ZERO);
     table.failed(&node("a"), clock::now());
     let failed = ProbeOutcome::Failed(timeout(), SLOW_FAILURE);
-    assert_eq!(table.probe_ended(&suspect, failed, clock::now(), 0.0), Transition::None);
+    assert_eq!(table.probe_ended(&probe, failed, clock::now(), 0.0), Transition::None);
     assert_eq!(selected(&table, &[]), ["a"]);
 }
 
@@ -157,8 +157,8 @@ fn a_failed_probe_says_nothing_of_a_node_that_has_answered_meanwhile() {
 fn what_must_be_changed_stays_so_while_requests_fail_at_once() {
     let mut table = table(&["a"]);
     let error = BucketError::misconfigured("the certificate is over");
-    let suspect = suspect(&mut table, "a");
-    table.probe_ended(&suspect, ProbeOutcome::Failed(error.clone(), SLOW_FAILURE), clock::now(), 0.0);
+    let probe = suspect(&mut table, "a");
+    table.probe_ended(&probe, ProbeOutcome::Failed(error.clone(), SLOW_FAILURE), clock::now(), 0.0);
     assert_eq!(table.select(&[], 0.0), Selection::AllDown(error));
 }
 

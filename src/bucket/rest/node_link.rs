@@ -1,4 +1,4 @@
-//! The line of one bucket connection to its database: the node of the moment, and for whom and until when it is asked.
+//! The link of one bucket connection to its database: the current node, and for whom and until when it is asked.
 //!
 //! Invariant: at most one connection to one node is open, and no exchange outlives the deadline.
 
@@ -15,8 +15,8 @@ use super::protocol::Exchange;
 use crate::bucket::{BucketError, Trace};
 use crate::clock::{self, Deadline};
 
-/// A line to the nodes of a cluster.
-pub struct Line {
+/// A link to the nodes of a cluster.
+pub struct NodeLink {
     cluster: Arc<Cluster>,
     client: NodeClient,
     /// When an answer is of no use any more.
@@ -25,7 +25,7 @@ pub struct Line {
     pub trace: Trace,
 }
 
-impl Line {
+impl NodeLink {
     /// Selects a node. Connects to nothing yet: the first exchange does.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ impl Line {
         &self.cluster
     }
 
-    /// The node of the moment.
+    /// The current node.
     #[must_use]
     pub fn node(&self) -> &Endpoint {
         self.client.node()
@@ -60,7 +60,7 @@ impl Line {
         self.client.is_current() && self.cluster.nodes.is_as_good_as_any(self.node())
     }
 
-    /// One attempt with the node of the moment.
+    /// One attempt with the current node.
     ///
     /// # Errors
     /// What `attempt` failed with.
@@ -88,14 +88,14 @@ impl Line {
         self.client.reconnect();
     }
 
-    /// Records that the node of the moment failed, so that it is probed and the list of nodes is looked at.
+    /// Records that the current node failed, so that it is probed and the list of nodes is looked at.
     pub fn node_failed(&self) -> FailureAge {
         self.cluster.discovery.node_failed();
         self.cluster.nodes.failed(self.node())
     }
 
     /// Turns to a node that was not tried yet. False if there is none, or if no node is worth an attempt.
-    pub fn turn_to_untried(&mut self, tried: &[Endpoint]) -> bool {
+    pub fn switch_to_untried(&mut self, tried: &[Endpoint]) -> bool {
         let Selection::Node(node) = self.cluster.nodes.select(tried) else { return false };
         if node != *self.node() {
             self.client = client_of(&self.cluster, node);
@@ -104,9 +104,9 @@ impl Line {
     }
 
     /// Turns to another node, or stays with this one if there is no other. False if no node is worth an attempt.
-    pub fn turn_around(&mut self) -> bool {
+    pub fn switch_or_stay(&mut self) -> bool {
         let last = [self.node().clone()];
-        self.turn_to_untried(&last) || self.turn_to_untried(&[])
+        self.switch_to_untried(&last) || self.switch_to_untried(&[])
     }
 }
 
