@@ -1,7 +1,7 @@
 //! What the double does, as data that a test can change at any moment.
 
 use std::collections::HashMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Asked;
@@ -239,9 +239,14 @@ impl Default for Login {
     }
 }
 
+/// The documents of a cluster by their ids.
+pub type StoredDocuments = Arc<Mutex<HashMap<String, Stored>>>;
+
 /// The behaviour, the documents and what was seen, shared by all threads of a double.
 #[derive(Default)]
 pub struct Script {
+    /// Of the cluster: doubles that are nodes of one share them.
+    documents: StoredDocuments,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -250,7 +255,6 @@ pub struct Script {
 pub struct State {
     pub behaviour: Behaviour,
     pub login: Login,
-    pub documents: HashMap<String, Stored>,
     pub asked: Vec<Asked>,
     pub node_services: usize,
     pub batches: Vec<usize>,
@@ -260,6 +264,21 @@ pub struct State {
 }
 
 impl Script {
+    /// With documents that others may have too.
+    pub fn sharing(documents: &StoredDocuments) -> Self {
+        Self { documents: Arc::clone(documents), ..Self::default() }
+    }
+
+    /// For [`Script::sharing`].
+    pub fn stored_documents(&self) -> &StoredDocuments {
+        &self.documents
+    }
+
+    /// The documents. Lock nothing else while this is held.
+    pub fn documents(&self) -> MutexGuard<'_, HashMap<String, Stored>> {
+        super::lock(&self.documents)
+    }
+
     pub fn lock(&self) -> MutexGuard<'_, State> {
         super::lock(&self.state)
     }

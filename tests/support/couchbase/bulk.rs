@@ -65,26 +65,21 @@ pub fn rows(script: &Script, parameters: &Map<String, Value>, most: usize) -> Op
     keyspace(text("statement"))?;
     if is_upsert(parameters) {
         let pairs = pairs(parameters);
-        script.change(|state| {
-            state.batches.push(pairs.len());
-            for (id, document) in pairs.into_iter().take(most) {
-                state.documents.insert(id, Stored::json(&document.to_string()));
-            }
-        });
+        script.change(|state| state.batches.push(pairs.len()));
+        let stored = pairs.into_iter().take(most).map(|(id, document)| (id, Stored::json(&document.to_string())));
+        script.documents().extend(stored);
         return Some(String::new());
     }
     let limit = parameters.get("$most").and_then(Value::as_u64).unwrap_or_default();
     script.change(|state| state.pages.push(limit));
-    let state = script.lock();
-    let mut listed: Vec<(&String, &Stored)> = state
-        .documents
-        .iter()
-        .filter(|(id, stored)| id.as_str() > text("$after") && kind(stored).as_deref() == Some(text("$type")))
-        .collect();
-    listed.sort_by_key(|(id, _)| *id);
-    listed.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    let rows =
-        listed.iter().map(|(id, stored)| format!("{{\"id\":{},\"doc\":{}}}", Value::from(id.as_str()), stored.text));
+    let all = script.documents();
+    let mut after: Vec<(&String, &Stored)> = all.iter().filter(|(id, _)| id.as_str() > text("$after")).collect();
+    after.sort_by_key(|(id, _)| *id);
+    // No more of them are parsed than a page takes: there may be many, and pages of them.
+    let listed = after.into_iter().filter(|(_, stored)| kind(stored).as_deref() == Some(text("$type")));
+    let rows = listed
+        .take(usize::try_from(limit).unwrap_or(usize::MAX))
+        .map(|(id, stored)| format!("{{\"id\":{},\"doc\":{}}}", Value::from(id.as_str()), stored.text));
     Some(rows.collect::<Vec<_>>().join(",\n"))
 }
 

@@ -148,8 +148,8 @@ fn decoded(piece: &str) -> Option<String> {
 
 /// The body of a document.
 fn found(script: &Script, id: &str, is_nested: bool) -> Option<String> {
-    let state = script.lock();
-    let stored = state.documents.get(id)?;
+    let all = script.documents();
+    let stored = all.get(id)?;
     let shown_id = stored.id.clone().unwrap_or_else(|| Value::from(id).to_string());
     let reason = if is_binary(stored) { ",\"att_reason\":\"invalid_json\"" } else { "" };
     let value = if is_binary(stored) {

@@ -65,8 +65,8 @@ fn decoded(text: &str) -> Option<String> {
 }
 
 fn document(script: &Script, key: &str, framing: Framing) -> Option<Action> {
-    let state = script.lock();
-    let stored = state.documents.get(key)?;
+    let all = script.documents();
+    let stored = all.get(key)?;
     let tag = format!("{:08x}", documents::cas(stored));
     let is_binary = documents::is_binary(stored);
     let content_type = if is_binary { "application/octet-stream" } else { "application/json" };

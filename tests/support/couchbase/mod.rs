@@ -90,7 +90,16 @@ pub struct Asked {
 impl Double {
     /// Starts it on three free ports of 127.0.0.1. It has no documents yet.
     pub fn start() -> Self {
-        let script = Arc::new(Script::default());
+        Self::start_with(Script::default())
+    }
+
+    /// Starts another node of the same cluster: it has the same documents, and does and counts what is its own.
+    pub fn start_beside(other: &Self) -> Self {
+        Self::start_with(Script::sharing(other.script.stored_documents()))
+    }
+
+    fn start_with(script: Script) -> Self {
+        let script = Arc::new(script);
         let for_query = Arc::clone(&script);
         let query = Port::open("double-query", Arc::clone(&script), move |request, turn| {
             query::answer(&for_query, request, turn)
@@ -132,6 +141,11 @@ impl Double {
         self.script.change(|state| state.behaviour = behaviour);
     }
 
+    /// Holds these requests from now on, or lets those go that are held, and leaves the rest.
+    pub fn set_hold(&self, hold: Hold) {
+        self.script.change(|state| state.behaviour.hold = hold);
+    }
+
     /// Changes what the query service answers, and leaves the rest.
     pub fn set_query(&self, query: Query) {
         self.script.change(|state| state.behaviour.query = query);
@@ -159,16 +173,12 @@ impl Double {
 
     /// Stores a document in any shape.
     pub fn put_stored(&self, id: &str, stored: Stored) {
-        self.script.change(|state| {
-            state.documents.insert(id.to_owned(), stored);
-        });
+        self.script.documents().insert(id.to_owned(), stored);
     }
 
     /// Takes a document away.
     pub fn remove(&self, id: &str) {
-        self.script.change(|state| {
-            state.documents.remove(id);
-        });
+        self.script.documents().remove(id);
     }
 
     /// The query port.
@@ -211,9 +221,17 @@ impl Double {
         self.script.lock().pages.clone()
     }
 
+    /// All documents: their ids and texts, in the order of the ids.
+    pub fn all_documents(&self) -> Vec<(String, String)> {
+        let all = self.script.documents();
+        let mut all: Vec<_> = all.iter().map(|(id, stored)| (id.clone(), stored.text.clone())).collect();
+        all.sort();
+        all
+    }
+
     /// The text of a document.
     pub fn document(&self, id: &str) -> Option<String> {
-        self.script.lock().documents.get(id).map(|stored| stored.text.clone())
+        self.script.documents().get(id).map(|stored| stored.text.clone())
     }
 
     /// Changes what the cluster manager says of the cluster and the bucket, and leaves the rest.

@@ -186,8 +186,8 @@ fn scripted(script: &Script, query: &Query, parameters: &Map<String, Value>, id:
 
 /// The rows for a key: one, or none.
 fn found(script: &Script, id: &str) -> String {
-    let state = script.lock();
-    let Some(Stored { text, cas, kind, id: other_id }) = state.documents.get(id) else {
+    let all = script.documents();
+    let Some(Stored { text, cas, kind, id: other_id }) = all.get(id) else {
         return String::new();
     };
     // A projected field that is missing drops out of the row.
