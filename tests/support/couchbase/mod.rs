@@ -19,9 +19,9 @@ mod codes;
 mod documents;
 mod front;
 mod gateway;
-mod http;
+pub mod http;
 mod manager;
-mod port;
+pub mod port;
 mod query;
 
 pub use behaviour::{
