@@ -1,8 +1,10 @@
-//! `import` and `export` of 20 000 documents while the cluster is disturbed: the password changes twice, once in its file
-//! first and once on the server first, a node is killed, and another one freezes. The real binary against three doubles.
+//! An import and an export of 20 000 documents through everything that may happen to a cluster meanwhile: its password is
+//! changed twice, a node is killed, all nodes are away for a moment, a node freezes. The real binary on three doubles
+//! that have the same documents.
 //!
-//! Each disturbance comes at a number of documents, so that it is known to have come in the middle of the work.
-#![allow(clippy::disallowed_methods, reason = "tests wait for programs")]
+//! Invariant: each event comes while a request is under way, so none can fall between two of them and show nothing; and
+//! what is waited for is a condition, never a time.
+#![allow(clippy::disallowed_methods, reason = "tests start threads of their own")]
 
 #[path = "support/couchbase/mod.rs"]
 mod couchbase;
@@ -10,191 +12,284 @@ mod couchbase;
 mod on_couchbase;
 mod support;
 
-use std::collections::HashSet;
+use std::cell::{Cell, RefCell};
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Child, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use couchbase::{BUCKET, Behaviour, Double, Login, Manager, PASSWORD, Query, USERNAME};
-use on_couchbase::{assert_holds_no_secret, outcome, profile};
-use serde_json::Value;
-use support::process::{self, userprofiles};
+use couchbase::{BUCKET, Double, Hold, Login, Manager, PASSWORD, Query, USERNAME};
+use on_couchbase::{HASH, assert_holds_no_secret};
+use support::process::{spawn, userprofiles};
 
-const DOCUMENTS: usize = 20_000;
+const USERS: usize = 20_000;
 
-/// How long each request takes, so that the work lasts longer than the disturbances.
-const DELAY: Duration = Duration::from_millis(20);
+const NODES: usize = 3;
 
-/// Longer than all of it takes.
-const GIVE_UP: Duration = Duration::from_secs(60);
+/// A frozen node costs half of it, once: the other half is for the node that is asked next.
+const N1QL_TIMEOUT: &str = "bucket.n1ql_timeout=12s";
+
+/// How long a condition may take to come about.
+const PATIENCE: Duration = Duration::from_secs(20);
+const STEP: Duration = Duration::from_millis(2);
+
+/// Something that happens to the cluster.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    /// The file has the new password before the nodes have it.
+    NewPasswordInFileFirst,
+    /// The nodes have the new password first, and a login is refused until the file has it too.
+    NewPasswordOnNodesFirst,
+    /// Nobody listens any more at the node that works on a request.
+    Killed,
+    /// The node that works on a request says nothing any more.
+    Frozen,
+    /// All nodes refuse connections until the command has said that it tries again.
+    Pause,
+    /// Those that were killed or frozen are back.
+    Recovery,
+}
 
 struct Cluster {
-    nodes: [Double; 3],
+    nodes: Vec<Double>,
+    /// Those that were killed or frozen.
+    lost: RefCell<Vec<usize>>,
     folder: tempfile::TempDir,
+    passwords: Cell<usize>,
 }
 
 impl Cluster {
     fn start() -> Self {
-        let nodes = [Double::start(), Double::start(), Double::start()];
-        let members: Vec<String> = nodes
-            .iter()
-            .map(|node| {
-                let (manager, query) = (node.manager_address().port(), node.query_address().port());
-                format!(r#"{{"services":{{"mgmt":{manager},"kv":11210,"n1ql":{query}}},"hostname":"127.0.0.1"}}"#)
-            })
-            .collect();
-        let list = format!(r#"{{"rev":2,"revEpoch":1,"nodesExt":[{}],"clusterUUID":"4d8a2f"}}"#, members.join(","));
-        for node in &nodes {
-            node.set(Behaviour { manager: Manager::Nodes(list.clone()), delay: DELAY, ..Behaviour::default() });
+        let mut nodes = vec![Double::start()];
+        while nodes.len() < NODES {
+            nodes.push(Double::start_beside(&nodes[0]));
         }
-        let cluster = Self { nodes, folder: tempfile::tempdir().unwrap() };
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = Self { nodes, lost: RefCell::default(), folder, passwords: Cell::new(0) };
         cluster.write_password(PASSWORD);
+        cluster.nodes.iter().for_each(|node| node.set_manager(cluster.list_of_nodes()));
         cluster
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+    fn list_of_nodes(&self) -> Manager {
+        let nodes = self.nodes.iter().map(|node| {
+            let (manager, query) = (node.manager_address().port(), node.query_address().port());
+            format!(r#"{{"services":{{"mgmt":{manager},"kv":11210,"n1ql":{query}}},"hostname":"127.0.0.1"}}"#)
+        });
+        Manager::Nodes(format!(
+            r#"{{"rev":1,"revEpoch":1,"nodesExt":[{}],"clusterUUID":"4d8a2f"}}"#,
+            nodes.collect::<Vec<_>>().join(",")
+        ))
     }
 
+    /// As those do who know how: there is never half a file.
     fn write_password(&self, password: &str) {
-        fs::write(self.path("next"), password).unwrap();
-        fs::rename(self.path("next"), self.path("password")).unwrap();
+        fs::write(self.folder.path().join("next"), password).unwrap();
+        fs::rename(self.folder.path().join("next"), self.folder.path().join("password")).unwrap();
     }
 
-    fn set_password(&self, password: &str) {
-        for node in &self.nodes {
-            node.set_login(Login::Password(password.to_owned()));
+    fn next_password(&self) -> String {
+        self.passwords.set(self.passwords.get() + 1);
+        format!("next-password-marker-{}", self.passwords.get())
+    }
+
+    fn change_on_nodes(&self, password: &str) {
+        self.nodes.iter().for_each(|node| node.set_login(Login::Password(password.to_owned())));
+    }
+
+    /// The nodes that can answer, by their numbers.
+    fn serving(&self) -> Vec<usize> {
+        (0..NODES).filter(|number| !self.lost.borrow().contains(number)).collect()
+    }
+
+    fn requests(&self) -> usize {
+        self.serving().into_iter().map(|number| self.nodes[number].counts().query.all_requests()).sum()
+    }
+
+    /// Holds the next request, does something while it is under way at a node, and lets it go.
+    fn while_a_request_is_under_way(&self, command: &Command, act: impl FnOnce(usize)) {
+        let serving = self.serving();
+        for number in &serving {
+            self.nodes[*number].set_hold(Hold::Queries);
+        }
+        // Not a probe.
+        let is_busy = |number: &&usize| self.nodes[**number].works_on_many();
+        command.wait_until("a request under way", || serving.iter().any(|number| is_busy(&number)));
+        act(*serving.iter().find(is_busy).unwrap());
+        for number in &serving {
+            self.nodes[*number].set_hold(Hold::Nothing);
         }
     }
 
-    fn spawn(&self, arguments: &[&str]) -> Child {
-        let seeds: Vec<String> = self.nodes.iter().map(|node| node.manager_address().to_string()).collect();
+    fn let_happen(&self, event: Event, command: &Command) {
+        match event {
+            Event::NewPasswordInFileFirst => {
+                let password = self.next_password();
+                self.write_password(&password);
+                self.while_a_request_is_under_way(command, |_| self.change_on_nodes(&password));
+            }
+            Event::NewPasswordOnNodesFirst => {
+                let (password, before) = (self.next_password(), Cell::new(0));
+                self.while_a_request_is_under_way(command, |_| {
+                    self.change_on_nodes(&password);
+                    before.set(self.requests());
+                });
+                command.wait_until("a refused request", || self.requests() > before.get());
+                self.write_password(&password);
+            }
+            Event::Killed => self.while_a_request_is_under_way(command, |number| {
+                self.lost.borrow_mut().push(number);
+                self.nodes[number].query_port().close();
+                self.nodes[number].manager_port().close();
+            }),
+            Event::Frozen => self.while_a_request_is_under_way(command, |number| {
+                self.lost.borrow_mut().push(number);
+                self.nodes[number].set_query(Query::Freeze);
+                self.nodes[number].set_manager(Manager::Freeze);
+            }),
+            Event::Pause => {
+                let serving = self.serving();
+                self.while_a_request_is_under_way(command, |_| {
+                    for number in &serving {
+                        self.nodes[*number].query_port().close();
+                    }
+                });
+                command.wait_until("another attempt", || command.said().contains("failed and is tried again"));
+                for number in &serving {
+                    self.nodes[*number].query_port().reopen();
+                }
+            }
+            Event::Recovery => {
+                for number in self.lost.take() {
+                    let node = &self.nodes[number];
+                    node.set_query(Query::Answer);
+                    node.set_manager(self.list_of_nodes());
+                    node.query_port().reopen();
+                    node.manager_port().reopen();
+                }
+            }
+        }
+    }
+
+    /// Runs a command through the events, each as soon as there is this much progress, and returns what it said.
+    fn run(&self, arguments: &[&str], events: &[(usize, Event)], progress: impl Fn() -> usize) -> String {
+        let mut command = Command::start(self, arguments);
+        for (at, event) in events {
+            command.wait_until(&format!("{event:?} at {at}"), || progress() >= *at);
+            self.let_happen(*event, &command);
+        }
+        let code = command.child.wait().unwrap().code();
+        command.stderr.take().unwrap().join().unwrap();
+        let said = command.said();
+        assert_eq!(code, Some(0), "{said}");
+        assert_holds_no_secret(&said);
+        assert!(!said.contains("next-password-marker"), "{said}");
+        for node in &self.nodes {
+            assert_eq!(node.violations(), Vec::<String>::new());
+        }
+        said
+    }
+}
+
+/// A command that runs, and what it has said so far on standard error.
+struct Command {
+    child: Child,
+    said: Arc<Mutex<String>>,
+    stderr: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Command {
+    fn start(cluster: &Cluster, arguments: &[&str]) -> Self {
+        let seeds: Vec<String> = cluster.nodes.iter().map(|node| node.manager_address().to_string()).collect();
         let mut command = userprofiles();
         for setting in [
             "bucket.database=couchbase",
-            // A frozen node costs half of it.
-            "bucket.n1ql_timeout=6s",
             &format!("couchbase.connection_string=http://{}", seeds.join(",")),
             &format!("couchbase.bucket={BUCKET}"),
             &format!("couchbase.username={USERNAME}"),
-            &format!("couchbase.password_file={}", self.path("password").display()),
+            "couchbase.password_file=password",
+            N1QL_TIMEOUT,
         ] {
             command.args(["--set", setting]);
         }
-        command.args(arguments).current_dir(self.folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        process::spawn(command).unwrap()
+        command.args(arguments).current_dir(cluster.folder.path()).stderr(Stdio::piped());
+        let mut child = spawn(command).unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let said = Arc::new(Mutex::new(String::new()));
+        let its_own = Arc::clone(&said);
+        let stderr = std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| *its_own.lock().unwrap() += &(line + "\n"));
+        });
+        Self { child, said, stderr: Some(stderr) }
     }
 
-    /// All requests for documents.
-    fn requests(&self) -> usize {
-        self.nodes.iter().map(|node| node.counts().query.all_requests()).sum()
+    fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
-    /// The node that the command asks at the moment.
-    fn node_in_use(&self) -> &Double {
-        let counts = || self.nodes.each_ref().map(|node| node.counts().query.all_requests());
-        let before = counts();
-        wait_until(|| counts() != before);
-        let after = counts();
-        let index = (0..self.nodes.len()).find(|index| before[*index] != after[*index]).unwrap();
-        &self.nodes[index]
-    }
-
-    /// Does all of it while the command works, each once `progress` has come so far, and returns what became of the command.
-    fn disturb(&self, mut child: Child, progress: impl Fn(&Self) -> usize) -> Output {
-        let mut reach = |share: usize| {
-            let wanted = DOCUMENTS * share / 100;
-            wait_until(|| progress(self) >= wanted);
-            assert!(progress(self) < DOCUMENTS, "it is over before {share} % were seen");
-            assert_eq!(child.try_wait().unwrap(), None, "it ended before {share} %");
-        };
-        reach(10);
-        let killed = self.node_in_use();
-        killed.query_port().close();
-        killed.manager_port().close();
-        reach(25);
-        self.write_password("second-password");
-        self.set_password("second-password");
-        reach(40);
-        let frozen = self.node_in_use();
-        let asked = frozen.counts().query.all_requests();
-        frozen.set_query(Query::Freeze);
-        wait_until(|| frozen.counts().query.all_requests() > asked);
-        reach(55);
-        self.set_password("third-password");
-        let refused = self.requests();
-        wait_until(|| self.requests() > refused);
-        self.write_password("third-password");
-        let output = child.wait_with_output().unwrap();
-        let requests = |node: &Double| node.counts().query.all_requests();
-        println!("killed after {} requests, frozen after {asked}, {} in all", requests(killed), self.requests());
-        output
-    }
-}
-
-fn wait_until(is_so: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !is_so() {
-        assert!(start.elapsed() < GIVE_UP, "waited in vain");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-fn username(number: usize) -> String {
-    format!("user{number:05}")
-}
-
-#[test]
-fn an_import_through_password_changes_a_killed_and_a_frozen_node() {
-    let cluster = Cluster::start();
-    let lines: Vec<String> = (0..DOCUMENTS).map(|number| profile(&username(number))).collect();
-    fs::write(cluster.path("users.jsonl"), lines.join("\n")).unwrap();
-    let stored = |cluster: &Cluster| cluster.nodes.iter().flat_map(Double::batches).sum::<usize>();
-    let start = Instant::now();
-    let output = cluster.disturb(cluster.spawn(&["import", "users.jsonl"]), stored);
-    println!("import: {} ms, {} documents sent", start.elapsed().as_millis(), stored(&cluster));
-    let (code, out, err) = outcome(&output);
-    assert_eq!((code, out), (0, ""), "{err}");
-    assert!(err.contains("20000 lines stored, none rejected"), "{err}");
-    assert_holds_no_secret(err);
-    for (number, line) in lines.iter().enumerate() {
-        let id = format!("userprofile::{}", username(number));
-        let text = cluster.nodes.iter().find_map(|node| node.document(&id)).unwrap_or_else(|| panic!("no {id}"));
-        let mut expected: Value = serde_json::from_str(line).unwrap();
-        expected["type"] = "userprofile".into();
-        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
-    }
-    for node in &cluster.nodes {
-        assert_eq!(node.violations(), Vec::<String>::new());
-    }
-}
-
-#[test]
-fn an_export_through_password_changes_a_killed_and_a_frozen_node() {
-    let cluster = Cluster::start();
-    for number in 0..DOCUMENTS {
-        let name = username(number);
-        let text = format!(r#"{{"type":"userprofile",{}"#, &profile(&name)[1..]);
-        for node in &cluster.nodes {
-            node.put(&format!("userprofile::{name}"), &text);
+    fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let mut waited = Duration::ZERO;
+        while !is_so() {
+            assert!(waited < PATIENCE, "in vain waited for: {what}; it said:\n{}", self.said());
+            std::thread::sleep(STEP);
+            waited += STEP;
         }
     }
-    let listed = |cluster: &Cluster| {
-        let pages: Vec<u64> = cluster.nodes.iter().flat_map(Double::pages).collect();
-        usize::try_from(pages.iter().sum::<u64>()).unwrap()
-    };
-    let start = Instant::now();
-    let output = cluster.disturb(cluster.spawn(&["export", "all.jsonl"]), listed);
-    println!("export: {} ms, {} documents asked for", start.elapsed().as_millis(), listed(&cluster));
-    let (code, out, err) = outcome(&output);
-    assert_eq!((code, out), (0, ""), "{err}");
-    assert_holds_no_secret(err);
-    let text = fs::read_to_string(cluster.path("all.jsonl")).unwrap();
-    let mut names = HashSet::new();
-    for line in text.lines() {
-        let document: Value = serde_json::from_str(line).unwrap();
-        assert!(names.insert(document["username"].as_str().unwrap().to_owned()), "twice: {}", document["username"]);
+}
+
+/// A document as `import` stores it and as the double, which sorts members, gives it back.
+fn stored(number: usize) -> String {
+    format!(r#"{{"hashed_password":"{HASH}","number":{number},"type":"userprofile","username":"user{number:05}"}}"#)
+}
+
+/// Asserts that there is each document once, in this order, and says of the first difference where it is.
+fn assert_is_every_document<'a>(found: impl Iterator<Item = &'a str>) {
+    let mut count = 0;
+    for (number, text) in found.enumerate() {
+        assert_eq!(text, stored(number), "document {number}");
+        count += 1;
     }
-    assert_eq!(names, (0..DOCUMENTS).map(username).collect());
+    assert_eq!(count, USERS);
+}
+
+#[test]
+fn twenty_thousand_documents_go_in_and_come_out_whatever_happens_meanwhile() {
+    let cluster = Cluster::start();
+    let lines: Vec<String> = (0..USERS).map(stored).collect();
+    fs::write(cluster.folder.path().join("users.jsonl"), lines.join("\n")).unwrap();
+    let first = &cluster.nodes[0];
+
+    let said = cluster.run(
+        &["import", "users.jsonl"],
+        &[
+            (2_000, Event::NewPasswordInFileFirst),
+            (5_000, Event::Killed),
+            (8_000, Event::Pause),
+            (11_000, Event::NewPasswordOnNodesFirst),
+            (14_000, Event::Frozen),
+        ],
+        || cluster.nodes.iter().flat_map(Double::batches).sum(),
+    );
+    assert!(said.contains("20000 lines stored, none rejected"), "{said}");
+    let documents = first.all_documents();
+    assert!(documents.iter().all(|(id, text)| text.contains(&format!("\"{}\"", id.replace("userprofile::", "")))));
+    assert_is_every_document(documents.iter().map(|(_, text)| text.as_str()));
+
+    // With one node left of three, until the others are back.
+    let said = cluster.run(
+        &["export", "out.jsonl"],
+        &[
+            (1, Event::NewPasswordOnNodesFirst),
+            (4, Event::Recovery),
+            (6, Event::Frozen),
+            (9, Event::NewPasswordInFileFirst),
+            (12, Event::Pause),
+            (15, Event::Killed),
+        ],
+        || cluster.nodes.iter().map(|node| node.pages().len()).sum(),
+    );
+    assert!(said.contains("20000 documents exported\n"), "{said}");
+    let exported = fs::read_to_string(cluster.folder.path().join("out.jsonl")).unwrap();
+    assert_is_every_document(exported.lines());
 }

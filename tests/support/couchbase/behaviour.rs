@@ -259,6 +259,7 @@ pub struct State {
     pub node_services: usize,
     pub batches: Vec<usize>,
     pub pages: Vec<u64>,
+    pub many_in_work: usize,
     pub violations: Vec<String>,
     pub is_stopped: bool,
 }

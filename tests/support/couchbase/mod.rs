@@ -221,6 +221,11 @@ impl Double {
         self.script.lock().pages.clone()
     }
 
+    /// Whether a request is held, or delayed, that stores or lists many documents.
+    pub fn works_on_many(&self) -> bool {
+        self.script.lock().many_in_work > 0
+    }
+
     /// All documents: their ids and texts, in the order of the ids.
     pub fn all_documents(&self) -> Vec<(String, String)> {
         let all = self.script.documents();

@@ -58,9 +58,15 @@ pub fn answer(script: &Script, request: &Request, turn: usize) -> Action {
         context_id: parameters.get("client_context_id").and_then(Value::as_str).map(str::to_owned),
         traceparent: request.field("traceparent").map(str::to_owned),
     };
-    script.change(|state| state.asked.push(asked.clone()));
+    // A read, and so each probe, has one id.
+    let many = usize::from(!parameters.contains_key("$id"));
+    script.change(|state| {
+        state.asked.push(asked.clone());
+        state.many_in_work += many;
+    });
     let behaviour = script.behaviour(Hold::Queries);
     script.delay(behaviour.delay);
+    script.change(|state| state.many_in_work -= many);
     let mut action = scripted(script, &behaviour.query, &parameters, &asked.id, turn);
     if action.then == Then::Keep && behaviour.close_after.is_some_and(|answers| turn + 1 >= answers) {
         action.then = Then::Close;
