@@ -155,7 +155,7 @@ impl Cluster {
                         self.nodes[*number].query_port().close();
                     }
                 });
-                command.wait_until("another attempt", || command.said().contains("failed and is tried again"));
+                command.wait_until("another attempt", || command.said().contains("failed and is retried"));
                 for number in &serving {
                     self.nodes[*number].query_port().reopen();
                 }

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 use userprofiles::bucket::report::{Outcome, Report, Step, Verdict};
-use userprofiles::bucket::rest::check::{NoSteps, run};
+use userprofiles::bucket::rest::check::{NoProductSteps, run};
 
 use crate::server::{Mood, ToyServer};
 use crate::tls::Secured;
@@ -13,7 +13,7 @@ fn check(plan: &Plan) -> (Verdict, Vec<Step>) {
     let mut steps = Vec::new();
     let mut print = |step: &Step| steps.push(step.clone());
     let mut report = Report::new(&mut print);
-    run(&plan.cluster().unwrap(), &plan.nodes, &NoSteps, &mut report);
+    run(&plan.cluster().unwrap(), &plan.nodes, &NoProductSteps, &mut report);
     let verdict = report.verdict();
     for step in &steps {
         assert_is_about_the_toy(&step.detail);

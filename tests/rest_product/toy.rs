@@ -4,9 +4,9 @@
 //! Invariant: this is all that a product needs for reads, import and export.
 
 use serde_json::value::RawValue;
-use userprofiles::bucket::rest::path::segment;
+use userprofiles::bucket::rest::path_segment::segment;
 use userprofiles::bucket::rest::{
-    Advice, Batches, Call, Completeness, Exchange, Failure, Found, LoginPolicy, Many, Product, Protocol, Request,
+    Advice, Batches, Call, Completeness, Exchange, Failure, LoginPolicy, Many, Product, Protocol, ReadOutcome, Request,
     Response,
 };
 use userprofiles::bucket::{Cursor, Listed, NewDocument, Order, Page};
@@ -67,10 +67,10 @@ impl Protocol for Toy {
         Ok(Request::get(format!("/{}", segment(id.as_str()))))
     }
 
-    fn read_document(&self, response: &Response, _: &DocumentId, peer: &str) -> Result<Found, Failure> {
+    fn read_document(&self, response: &Response, _: &DocumentId, peer: &str) -> Result<ReadOutcome, Failure> {
         match (response.status, response.completeness) {
-            (404, _) => Ok(Found::new(None)),
-            (200, Completeness::Complete) => Ok(Found::new(Some(Document::new(response.body.to_vec())))),
+            (404, _) => Ok(ReadOutcome::new(None)),
+            (200, Completeness::Complete) => Ok(ReadOutcome::new(Some(Document::new(response.body.to_vec())))),
             (status, Completeness::Truncated) => Err(TOY.overlong(status, &response.body, peer)),
             (status, Completeness::Complete) => Err(TOY.status_failure(status, peer)),
         }
