@@ -26,5 +26,5 @@ pub use sections::{
     CouchbaseSettings, CouchdbSettings, DatabaseName, ElasticsearchSettings, EmbeddedSettings, HttpSettings, LogFormat,
     LogSettings, LoginSettings, MongodbSettings, Network, RestSettings, Settings, TlsSettings,
 };
-pub use setting::{ListenAddress, SecretSource, Url, UrlScheme, Verification, is_loopback};
+pub use setting::{ListenAddress, SecretSource, Url, UrlScheme, Verification, bracketed, is_loopback};
 pub use sources::Sources;

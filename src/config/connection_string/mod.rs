@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
-use super::setting::{Verification, bracketed, bucket_name};
+use super::setting::{Verification, bucket_name};
 use options::TlsOption;
 
 /// A parsed connection string.
@@ -172,26 +172,6 @@ impl ConnectionString {
             seeds: vec![Seed { host: "127.0.0.1".to_owned(), management_port: Scheme::Couchbase.management_port() }],
             gateways: vec![Gateway { host: "127.0.0.1".to_owned(), port: Scheme::Couchbase.gateway_port() }],
             ..Self::default()
-        }
-    }
-
-    /// Scheme and hosts only, for a line at start-up. It can be read back by [`ConnectionString::parse`].
-    #[must_use]
-    pub fn redacted(&self) -> String {
-        let hosts: Vec<String> = self.seeds.iter().map(|seed| self.redacted_seed(seed)).collect();
-        format!("{}://{}", self.scheme.as_str(), hosts.join(","))
-    }
-
-    fn redacted_seed(&self, seed: &Seed) -> String {
-        let host = bracketed(&seed.host);
-        if seed.management_port == self.scheme.management_port() {
-            return host;
-        }
-        let port = seed.management_port;
-        match self.scheme {
-            Scheme::Http | Scheme::Https => format!("{host}:{port}"),
-            Scheme::Couchbase => format!("{host}:{port}=HTTP"),
-            Scheme::Couchbases => format!("{host}:{port}=HTTPS"),
         }
     }
 }

@@ -30,8 +30,8 @@ impl Names {
 
     /// Returns the section and the key of the setting that a variable is for.
     pub fn of_variable(&self, variable: &str) -> Option<(&'static str, &'static str)> {
-        let names = self.settings().map(|setting| (setting.name.section, setting.name.key));
-        names.into_iter().find(|(section, key)| environment_name(section, key) == variable)
+        let mut names = self.settings().map(|setting| (setting.name.section, setting.name.key));
+        names.find(|(section, key)| environment_name(section, key) == variable)
     }
 
     /// True if this is the variable of a secret.

@@ -111,7 +111,7 @@ fn the_defaults_are_those_of_the_contract() {
     let (login, tls) = (&couchbase.login, &couchbase.tls);
     assert!(login.username.is_none() && login.password.is_none() && tls.ca_file.is_none());
     assert_eq!(tls.verification, Verification::On);
-    assert_eq!(couchbase.connection_string.redacted(), "couchbase://127.0.0.1");
+    assert_eq!(couchbase.connection_string.seeds[0].host, "127.0.0.1");
     assert_eq!((settings.log.level, settings.log.format), (::log::LevelFilter::Info, LogFormat::Auto));
 }
 

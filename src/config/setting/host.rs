@@ -8,17 +8,20 @@ pub fn is_host_name(host: &str) -> bool {
     (1..=253).contains(&host.len()) && host.bytes().all(is_allowed)
 }
 
+/// True for a name or an address, IPv6 in brackets.
+pub fn is_host(host: &str) -> bool {
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => is_host_name(host),
+    }
+}
+
 /// True for a host (IPv6 in brackets) with or without a port.
 pub fn is_node(text: &str) -> bool {
-    let (is_host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let Some((address, port)) = rest.split_once(']') else { return false };
-        (address.parse::<Ipv6Addr>().is_ok(), port)
-    } else {
-        let (host, port) = text.split_at(text.find(':').unwrap_or(text.len()));
-        (is_host_name(host), port)
-    };
+    let host_end = text.rfind(']').map_or_else(|| text.find(':').unwrap_or(text.len()), |bracket| bracket + 1);
+    let (host, port) = text.split_at(host_end);
     let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with('+');
-    is_host && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+    is_host(host) && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
 /// True if what is sent to this host stays on this machine.
@@ -35,6 +38,7 @@ pub fn is_loopback(host: &str) -> bool {
 }
 
 /// Returns a host as it is written before a port: IPv6 in brackets.
+#[must_use]
 pub fn bracketed(host: &str) -> String {
     if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }

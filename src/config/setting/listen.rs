@@ -3,10 +3,9 @@
 //! Invariant: a `ListenAddress::Tcp` has a host and a port, so that the operating system can resolve it as it stands.
 
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
-use super::host::is_host_name;
+use super::host::is_host;
 use super::kind::Kind;
 use super::raw::{Raw, array, quoted};
 
@@ -85,13 +84,6 @@ fn unix(path: &str) -> Result<ListenAddress, String> {
         ));
     }
     Ok(ListenAddress::Unix(PathBuf::from(path)))
-}
-
-fn is_host(host: &str) -> bool {
-    match host.strip_prefix('[') {
-        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
-        None => is_host_name(host),
-    }
 }
 
 /// One or more addresses.

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use socket2::Socket;
 
 use super::shared::ListenerState;
+use crate::clock::BackOff;
 use crate::http::connection::Connection;
 use crate::http::net::Listener;
 use crate::http::net::poll::{Interest, Watched};
@@ -20,8 +21,8 @@ use crate::observe::Observation;
 /// How many connections of one listener are accepted before others, and deadlines, are looked after.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// The shortest and the longest pause after the system had no file or memory for a connection.
-const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+/// The pauses after the system had no file or memory for a connection.
+const ACCEPT_PAUSE: BackOff = BackOff { first: Duration::from_millis(10), longest: Duration::from_secs(1) };
 
 /// How long a connection must have been idle to be closed for a new one.
 const IDLE_BEFORE_EVICTION: Duration = Duration::from_secs(1);
@@ -41,7 +42,7 @@ enum Accepting {
     /// All slots are taken. At `retry_at` a connection may have been idle for long enough to be closed.
     WhenSlotIsFree { retry_at: Instant },
     /// Since `since` the system has no files or memory left.
-    Paused { since: Instant, retry_at: Instant, pause: Duration },
+    Paused { since: Instant, retry_at: Instant, failures: u32 },
     /// The server is going down.
     Stopped,
 }
@@ -179,14 +180,15 @@ impl Acceptor {
     }
 
     fn pause(&mut self, error: &io::Error, now: Instant) {
-        let (since, pause) = match self.accepting {
-            Accepting::Paused { since, pause, .. } => (since, (pause * 2).min(ACCEPT_PAUSE.1)),
+        let (since, failures) = match self.accepting {
+            Accepting::Paused { since, failures, .. } => (since, failures.saturating_add(1)),
             _ => {
                 self.shared.observer.emit(&Observation::AcceptPaused { error });
-                (now, ACCEPT_PAUSE.0)
+                (now, 0)
             }
         };
-        self.accepting = Accepting::Paused { since, retry_at: now + pause, pause };
+        let retry_at = now + ACCEPT_PAUSE.pause(failures, fastrand::f64());
+        self.accepting = Accepting::Paused { since, retry_at, failures };
     }
 
     fn arm_all(&mut self, now: Instant) {

@@ -17,7 +17,7 @@ use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 const NO_BUCKET: &[u8] = b"Requested resource not found.";
 
 /// What it says of a path that it does not know.
-const NO_PATH: &[u8] = b"Object Not ReadOutcome";
+const NO_PATH: &[u8] = b"Object Not Found";
 
 /// The members that we read. Others, such as `xattrs`, may come and go with versions.
 #[derive(Deserialize)]

@@ -2,6 +2,8 @@
 //!
 //! Invariant: pure.
 
+use crate::config::bracketed;
+
 /// Whether a node is reached over TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
@@ -51,5 +53,5 @@ impl Endpoint {
 /// A host and a port as RFC 3986 writes them.
 #[must_use]
 pub fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    format!("{}:{port}", bracketed(host))
 }
