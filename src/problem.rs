@@ -69,7 +69,7 @@ impl ProblemCode {
         Self::Timeout,
     ];
 
-    /// Status, code and title: the table of spec §2.
+    /// Status, code and title.
     const fn row(self) -> (u16, &'static str, &'static str) {
         match self {
             Self::UserNotFound => (404, "user-not-found", "User not found"),
@@ -98,7 +98,7 @@ impl ProblemCode {
         self.row().0
     }
 
-    /// The code as it is written in `type`, in the access line and in metrics.
+    /// The code as it is written in `type` and in the access line.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         self.row().1

@@ -205,7 +205,7 @@ fn a_signal_waits_until_the_batch_is_stored_and_a_second_one_does_not() {
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         double.wait_until("the first request", |counts| counts.query.in_work == 1);
         signal(&child, name);
-        wait_for_line(&mut stderr, "interrupt once more");
+        wait_for_line(&mut stderr, "interrupt again");
         assert_eq!(double.counts().query.in_work, 1);
         double.set(Behaviour::default());
         let mut rest = String::new();
@@ -220,7 +220,7 @@ fn a_signal_waits_until_the_batch_is_stored_and_a_second_one_does_not() {
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         double.wait_until("a request", |counts| counts.query.in_work == 1);
         signal(&child, name);
-        wait_for_line(&mut stderr, "interrupt once more");
+        wait_for_line(&mut stderr, "interrupt again");
         signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(1));
         double.set(Behaviour::default());

@@ -189,7 +189,7 @@ fn a_hup_between_the_two() {
         let place = Place::start(mode, "");
         assert_eq!(place.server.get("/users/johndoe").text(), JOHN);
         place.write("password", NEW_PASSWORD);
-        place.hup("HUP: settings and secrets were reloaded");
+        place.hup("HUP: reload complete");
         // With nobody else about who could have found out that the old one works.
         assert_eq!(place.server.get("/users/johndoe").text(), JOHN);
         let load = Load::start(&place.server);
@@ -197,7 +197,7 @@ fn a_hup_between_the_two() {
         load.go_on();
         place.change_on_server(PASSWORD);
         place.write("password", PASSWORD);
-        place.hup("HUP: settings and secrets were reloaded");
+        place.hup("HUP: reload complete");
         load.assert_that_nobody_noticed();
         place.assert_nothing_leaked();
     }
@@ -210,7 +210,7 @@ fn hup_again_and_again_under_load() {
         let load = Load::start(&place.server);
         for number in 0..20 {
             place.write("settings.toml", &format!("[http]\nworkers = {}", 10 + number));
-            place.hup("HUP: settings and secrets were reloaded");
+            place.hup("HUP: reload complete");
         }
         load.assert_that_nobody_noticed();
         place.server.wait_for_log("HUP: these settings have changed and need a restart: [http] workers");
@@ -237,7 +237,7 @@ fn settings_in_which_something_is_wrong_change_nothing() {
     assert!(place.server.log().contains("password cannot be read"), "{}", place.server.log());
     load.go_on();
     place.write("password", PASSWORD);
-    place.hup("HUP: settings and secrets were reloaded");
+    place.hup("HUP: reload complete");
     load.assert_that_nobody_noticed();
     place.assert_nothing_leaked();
 }
@@ -249,7 +249,7 @@ fn what_is_taken_at_hup_and_what_is_told() {
         "settings.toml",
         "[http]\nworkers = 5\nhead_timeout = '7s'\n[couchbase]\nscope = 'people'\n[log]\nlevel = 'debug'",
     );
-    place.hup("HUP: settings and secrets were reloaded");
+    place.hup("HUP: reload complete");
     place.server.wait_for_log("need a restart: [http] workers, [http] head_timeout, [couchbase] scope\n");
     assert!(!place.server.log().contains("DEBUG"));
     assert_eq!(place.server.get("/users/johndoe").text(), JOHN);
@@ -257,7 +257,7 @@ fn what_is_taken_at_hup_and_what_is_told() {
 
     // Back as it was: nothing waits any more.
     place.write("settings.toml", "[http]\nworkers = 4");
-    place.hup("HUP: settings and secrets were reloaded");
+    place.hup("HUP: reload complete");
     assert_eq!(place.server.log().matches("need a restart").count(), 1, "{}", place.server.log());
 }
 
@@ -271,7 +271,7 @@ fn another_user_and_another_database_are_for_a_restart_and_no_mistake() {
         ("[bucket]\ndatabase = 'embedded'".to_owned(), "need a restart: [bucket] database, [couchbase] username\n"),
     ] {
         place.write("settings.toml", &settings);
-        place.hup("HUP: settings and secrets were reloaded");
+        place.hup("HUP: reload complete");
         place.server.wait_for_log(named);
         assert_eq!(place.server.get("/users/johndoe").text(), JOHN);
     }

@@ -452,7 +452,7 @@ fn certificates_are_read_again_at_hup() {
         folder.client(&second.client());
         cluster.set_config(&config(&second, &second));
         server.signal("HUP");
-        server.wait_for_log("HUP: settings and secrets were reloaded");
+        server.wait_for_log("HUP: reload complete");
         // A kept connection was made with the certificates of before, and is not used any more.
         let before = cluster.query.handshakes();
         assert_serves_john(&server);

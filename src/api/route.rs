@@ -20,7 +20,7 @@ pub enum Route<'a> {
 }
 
 impl Route<'_> {
-    /// Returns the template, for logs and metrics.
+    /// Returns the template, for logs.
     #[must_use]
     pub const fn template(self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@ const TRACEPARENT_BYTES: usize = 55;
 /// The names of one request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// The id of the request (spec §2: 1 to 64 visible ASCII characters without `"` and `\\`).
+    /// The id of the request (1 to 64 visible ASCII characters without `"` and `\\`).
     pub request_id: Option<String>,
     /// The client's own `traceparent`, if it is one (W3C Trace Context, §3.2).
     pub traceparent: Option<String>,

@@ -57,7 +57,7 @@ impl Interruption {
                     }
                     SignalState::Shielded => {
                         *state = SignalState::StopRequested;
-                        tell_user("stopping once this is stored; interrupt once more to stop at once");
+                        tell_user("finishing the current step before stopping; interrupt again to stop immediately");
                     }
                     SignalState::StopRequested => process::exit(Exit::Failed as i32),
                 }

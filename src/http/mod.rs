@@ -7,7 +7,7 @@
 //! → `server/responder` (the handler, then `message/encode`) → one `write`, and back to the table.
 //!
 //! Invariant: a thread works only while there is something to read or to write. Connections that are idle or half sent
-//! wait in the poller and cost a buffer; every wait has a deadline. Nothing here knows of users.
+//! wait in the poller and cost a buffer; every wait for a client has a deadline. Nothing here knows of users.
 
 mod application;
 pub mod connection;

@@ -36,9 +36,9 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::AcceptResumed { after } => {
             info!("connections are accepted again, after {} ms", after.as_millis());
         }
-        Observation::DrainCutShort { unanswered } => warn!(
-            "{unanswered} requests were still waiting for the database at the end of [http] drain_timeout and got a 503"
-        ),
+        Observation::DrainCutShort { unanswered } => {
+            warn!("{unanswered} requests were still unanswered at the end of [http] drain_timeout and got a 503");
+        }
         Observation::WorkerPanicked { request_id } => {
             error!(request_id = request_id; "a handler or worker panicked: a bug in this program, please report it; the connection is closed");
         }
@@ -47,7 +47,10 @@ pub(super) fn log(observation: &Observation<'_>) {
         }
         Observation::SlowOperation(slow) => slow_line(slow),
         Observation::BatchRetried { what, limit, reason } => {
-            warn!("{what} failed and is retried for at most {} s ([bucket] n1ql_timeout): {reason}", limit.as_secs());
+            warn!(
+                "{what} failed and is retried for at most {} s ([bucket] n1ql_timeout): {reason}",
+                limit.as_secs().max(1)
+            );
         }
         Observation::NodeDown { product, node, reason } => {
             warn!("{product} node {node} failed and gets no requests until it answers again: {reason}");
@@ -55,7 +58,9 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::NodeUp { product, node } => info!("{product} node {node} answers again"),
         Observation::NodesFound { product, nodes } => info!("{product} nodes: {nodes}"),
         Observation::DiscoveryFailed { product, reason } => {
-            warn!("the nodes of {product} could not be discovered; the last known ones are used: {reason}");
+            warn!(
+                "discovery of the {product} nodes failed and is retried; nodes that are already known stay in use: {reason}"
+            );
         }
         Observation::DiscoveryRecovered { product } => info!("the nodes of {product} can be discovered again"),
         Observation::RecordFound { record, hosts } => {
@@ -89,7 +94,7 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::Listening { url } => info!("listening on {url}"),
         Observation::AdminListening { url } => info!("operators: {url} (/live, /ready)"),
         Observation::TryCommand { command } => info!("try: {command}"),
-        Observation::SettingsReloaded => info!("HUP: settings and secrets were reloaded"),
+        Observation::SettingsReloaded => info!("HUP: reload complete"),
         Observation::ReloadRefused { reason } => warn!("HUP: {reason}"),
         Observation::RestartNeeded { settings } => {
             warn!("HUP: these settings have changed and need a restart: {settings}");

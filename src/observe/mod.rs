@@ -239,7 +239,7 @@ pub enum Observation<'a> {
     Stopped,
 }
 
-/// One answer, for the access line and the metrics.
+/// One answer, for the access line.
 #[derive(Debug)]
 pub struct Answered<'a> {
     /// As it came.
