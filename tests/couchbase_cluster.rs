@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use couchbase::{Double, ErrorAnswer, Manager, Query, Raised};
+use couchbase::{Double, ErrorAnswer, Manager, Query, Raised, Raw};
 use on_couchbase::{MODES, assert_holds_no_secret, profile, serve};
 use support::client::Client;
 use support::server::Server;
@@ -245,6 +245,39 @@ fn three_nodes_under_load_through_everything_that_happens_to_nodes() {
         assert_phases(mode, &seen, &phases);
         assert!(d.counts().query.all_requests() > 0, "the new node was never asked");
         assert_holds_no_secret(&server.log());
+    }
+}
+
+/// Whatever it answers, a node that fails at once is always the one with the fewest requests outstanding.
+#[test]
+fn a_node_that_fails_fast_draws_no_requests_and_makes_none_fail() {
+    for mode in MODES {
+        let cluster = Cluster::start(3);
+        cluster.tell_of(&[0, 1]);
+        let broken = &cluster.nodes[1];
+        let server = cluster.serve(&[&[mode], &SETTINGS[..]].concat());
+        let (seen, phases) = load(&server, |phases| {
+            let error = |code| Query::Error(ErrorAnswer::new(code, 200, Raised::Before));
+            let bare = Raw { status: 500, content_type: None, body: Vec::new() };
+            for (name, answer) in [
+                ("a node answers at once with 5000", error(5000)),
+                ("with 12003", error(12_003)),
+                ("with 13014", error(13_014)),
+                ("with a bare 500", Query::Raw(bare)),
+            ] {
+                phase(phases, name, Expected::NoError, || broken.set_query(answer));
+            }
+        });
+        assert_phases(mode, &seen, &phases);
+        let [well, failing] = [0, 1].map(|node| cluster.nodes[node].counts().query.all_requests());
+        println!("  the broken node got {failing} of {} requests", well + failing);
+        assert!(failing * 50 <= well + failing, "{mode}: {failing} of {}", well + failing);
+        broken.set_query(Query::Answer);
+        let before = broken.counts().query.all_requests();
+        load(&server, |_| broken.wait_until("requests again", |counts| counts.query.all_requests() > before + 100));
+        let log = server.log();
+        assert_eq!(log.matches("answers with an error that another node does not have").count(), 1, "{log}");
+        assert_holds_no_secret(&log);
     }
 }
 

@@ -55,6 +55,10 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::NodeDown { product, node, reason } => {
             warn!("{product} node {node} failed and gets no requests until it answers again: {reason}");
         }
+        Observation::NodeErring { product, node, reason } => warn!(
+            "{product} node {node} answers with an error that another node does not have, and gets no requests while \
+             another node is well: {reason}"
+        ),
         Observation::NodeUp { product, node } => info!("{product} node {node} answers again"),
         Observation::NodesFound { product, nodes } => info!("{product} nodes: {nodes}"),
         Observation::DiscoveryFailed { product, reason } => {

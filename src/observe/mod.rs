@@ -100,7 +100,16 @@ pub enum Observation<'a> {
         /// Why.
         reason: &'a dyn Display,
     },
-    /// A node that was down answers again.
+    /// A node answers with errors that another node does not have, and requests go to the others.
+    NodeErring {
+        /// The product.
+        product: &'static str,
+        /// The node, as `host:port`.
+        node: &'a str,
+        /// Why.
+        reason: &'a dyn Display,
+    },
+    /// A node that was down, or answered with errors, answers again.
     NodeUp {
         /// The product.
         product: &'static str,

@@ -1,11 +1,11 @@
 //! The one loop that tries again: on another node, over a new connection, with new credentials, after a pause.
 //!
-//! Invariant: what is done about a failure follows from its [`Retry`] and the [`Policy`] alone. No attempt and no pause
+//! Invariant: what is done about a failure follows from its [`Retry`], its [`ErrorScope`] and the [`Policy`] alone. No attempt and no pause
 //! outlives the deadline of the link. Callers pass an attempt that may be made more than once.
 
 use std::time::Duration;
 
-use super::failure::{Failure, Retry};
+use super::failure::{ErrorScope, Failure, Retry};
 use super::node_link::NodeLink;
 use super::nodes::health::FailureAge;
 use super::nodes::{Candidates, Endpoint};
@@ -67,6 +67,7 @@ pub fn run<T>(
     let cluster = link.cluster().clone();
     let mut session = cluster.access.login.session();
     let mut round = Round::default();
+    let mut second_opinion = SecondOpinion::NotAsked;
     let mut pauses = 0;
     loop {
         round.tried.push(link.node().clone());
@@ -75,10 +76,14 @@ pub fn run<T>(
         let failure = match outcome {
             Ok(success) => {
                 session.accepted();
+                if let SecondOpinion::AskedAfter(node, first) = &second_opinion {
+                    link.node_erred(node, &first.error);
+                }
                 return Ok(success);
             }
             Err(failure) => failure,
         };
+        let Some(failure) = second_opinion.on(failure, link, &round.tried) else { continue };
         match failure.retry {
             Retry::Never | Retry::NotSent => return Err(failure),
             Retry::NewCredentials => {
@@ -113,6 +118,45 @@ pub fn run<T>(
         round = Round::default();
         if !link.switch_or_stay() && matches!(policy.limit, RetryLimit::Pauses { .. }) {
             return Err(failure);
+        }
+    }
+}
+
+/// Whether another node was asked what one had answered with an error that may be its own. That is done once, so that an
+/// error of the whole cluster costs two requests and not one for each node.
+enum SecondOpinion {
+    NotAsked,
+    /// After this node had failed like this.
+    AskedAfter(Endpoint, Failure),
+    /// The other node was no better.
+    Shared,
+}
+
+impl SecondOpinion {
+    /// Switches to another node for a failure that asks for it, and returns `None` then; else the failure that counts: where
+    /// the other node is no better, that of the first.
+    fn on(&mut self, failure: Failure, link: &mut NodeLink, tried: &[Endpoint]) -> Option<Failure> {
+        match std::mem::replace(self, Self::Shared) {
+            Self::NotAsked if failure.scope == ErrorScope::Node && !link.deadline.is_over(clock::now()) => {
+                let node = link.node().clone();
+                if !link.switch_to_untried(tried) {
+                    return Some(failure);
+                }
+                *self = Self::AskedAfter(node, failure);
+                None
+            }
+            Self::NotAsked => {
+                *self = Self::NotAsked;
+                Some(failure)
+            }
+            Self::AskedAfter(..) if failure.scope == ErrorScope::Cluster && failure.is_an_answer() => Some(failure),
+            Self::AskedAfter(_, first) => {
+                if failure.retry == Retry::NextNode {
+                    link.node_failed();
+                }
+                Some(first)
+            }
+            Self::Shared => Some(failure),
         }
     }
 }

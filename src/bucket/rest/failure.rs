@@ -12,6 +12,8 @@ pub struct Failure {
     pub error: BucketError,
     /// What may help. Everything that is tried again is a read, or a write that may be done twice.
     pub retry: Retry,
+    /// Whether another node may answer otherwise.
+    pub scope: ErrorScope,
     /// What the node said about its work.
     pub details: Details,
 }
@@ -33,7 +35,16 @@ pub enum Retry {
     NewCredentials,
 }
 
-/// Which error a code of a product means: a row of spec §4.
+/// Whose error it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorScope {
+    /// Every node would answer so; or this one did not answer, which its [`Retry`] says.
+    Cluster,
+    /// Perhaps of this node alone: one other node is asked before anybody is told.
+    Node,
+}
+
+/// Which error a code of a product means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
     /// 500 until somebody changes something.
@@ -63,7 +74,7 @@ impl Failure {
     /// A failure without details.
     #[must_use]
     pub fn new(error: BucketError, retry: Retry) -> Self {
-        Self { error, retry, details: Details::default() }
+        Self { error, retry, scope: ErrorScope::Cluster, details: Details::default() }
     }
 
     /// A failure that nothing helps against.
@@ -109,6 +120,12 @@ impl Failure {
     #[must_use]
     pub fn with(self, retry: Retry) -> Self {
         Self { retry, ..self }
+    }
+
+    /// The same failure with another [`ErrorScope`].
+    #[must_use]
+    pub fn in_scope(self, scope: ErrorScope) -> Self {
+        Self { scope, ..self }
     }
 
     /// The same failure with these details.

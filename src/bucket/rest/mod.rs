@@ -43,7 +43,7 @@ pub use access::Access;
 pub use client::resolver;
 pub use cluster::Cluster;
 pub use database::{ReloadFrom, RestDatabase};
-pub use failure::{Failure, Meaning, Retry};
+pub use failure::{ErrorScope, Failure, Meaning, Retry};
 pub use message::{Call, Completeness, Method, Payload, Request, Response};
 pub use nodes::{Discovery, Endpoint, Fixed, Nodes, Security};
 pub use product::{Advice, LoginPolicy, Product};

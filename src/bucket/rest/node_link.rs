@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::auth::Credentials;
 use super::cluster::Cluster;
-use super::failure::Failure;
+use super::failure::{ErrorScope, Failure};
 use super::node::NodeClient;
 use super::nodes::health::{Alternatives, FailureAge, Selection};
 use super::nodes::{Candidates, Endpoint};
@@ -77,8 +77,10 @@ impl NodeLink {
         let deadline = attempt_deadline(start, self.deadline, attempt_timeout, alternatives);
         let outcome = attempt(&mut self.client.exchange(credentials, deadline, &self.trace));
         drop(outstanding);
-        if outcome.as_ref().map_or_else(Failure::is_an_answer, |_| true) {
-            nodes.answered(self.node(), clock::now().saturating_duration_since(start));
+        match &outcome {
+            Err(failure) if !failure.is_an_answer() => {}
+            Err(Failure { scope: ErrorScope::Node, .. }) => nodes.answered_with_error(self.node()),
+            Ok(_) | Err(_) => nodes.answered(self.node(), clock::now().saturating_duration_since(start)),
         }
         outcome
     }
@@ -94,7 +96,12 @@ impl NodeLink {
         self.cluster.nodes.failed(self.node())
     }
 
-    /// Turns to a node that was not tried yet. False if there is none, or if no node is worth an attempt.
+    /// Records that another node answered what `node` had answered with this error.
+    pub fn node_erred(&self, node: &Endpoint, error: &BucketError) {
+        self.cluster.nodes.erred(node, error);
+    }
+
+    /// Switches to a node that was not tried yet. False if there is none, or if no node is worth an attempt.
     pub fn switch_to_untried(&mut self, tried: &[Endpoint]) -> bool {
         let Selection::Node(node) = self.cluster.nodes.select(tried) else { return false };
         if node != *self.node() {
@@ -103,7 +110,7 @@ impl NodeLink {
         true
     }
 
-    /// Turns to another node, or stays with this one if there is no other. False if no node is worth an attempt.
+    /// Switches to another node, or stays with this one if there is no other. False if no node is worth an attempt.
     pub fn switch_or_stay(&mut self) -> bool {
         let last = [self.node().clone()];
         self.switch_to_untried(&last) || self.switch_to_untried(&[])

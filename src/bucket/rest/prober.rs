@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cluster::Cluster;
-use super::failure::{Failure, Retry};
+use super::failure::{ErrorScope, Failure, Retry};
 use super::node::NodeClient;
 use super::nodes::health::{DueProbe, ProbeOutcome};
 use super::protocol;
@@ -64,6 +64,7 @@ fn send(cluster: &Cluster, probe: &DueProbe) -> ProbeOutcome {
             let waited = clock::now().saturating_duration_since(start);
             ProbeOutcome::Failed(failure.error, if failure.details.code.is_some() { Duration::ZERO } else { waited })
         }
+        Err(Failure { scope: ErrorScope::Node, .. }) => ProbeOutcome::Erred,
         // Whatever the node says, it answers, unless what it says is that it cannot.
         Ok(_) | Err(_) => ProbeOutcome::Answered,
     }

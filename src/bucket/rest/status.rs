@@ -4,7 +4,7 @@
 
 use serde_json::error::Category;
 
-use super::failure::{Failure, Meaning, Retry};
+use super::failure::{ErrorScope, Failure, Meaning, Retry};
 use super::product::Product;
 use crate::bucket::BucketError;
 use crate::model::InvalidDocument;
@@ -35,7 +35,10 @@ impl Product {
                 ),
             ),
         };
-        Failure::new(meaning.error(format!("{peer} answered with HTTP status {status}{sentence}")), retry)
+        // A server that names no reason for its 500 may be the only one that has it.
+        let scope = if status == 500 { ErrorScope::Node } else { ErrorScope::Cluster };
+        let reason = format!("{peer} answered with HTTP status {status}{sentence}");
+        Failure::new(meaning.error(reason), retry).in_scope(scope)
     }
 
     /// What a body means that is not the JSON that it should be: the beginning of it, or somebody else's.
@@ -77,6 +80,7 @@ mod tests {
             for status in statuses {
                 let failure = PRODUCT.status_failure(*status, "the peer");
                 assert_eq!((failure.error.kind(), failure.retry), (expected, retry), "{status}");
+                assert_eq!(failure.scope == ErrorScope::Node, *status == 500, "{status}");
             }
         }
     }

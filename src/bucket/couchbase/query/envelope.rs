@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::go_duration;
 use crate::bucket::couchbase::product::COUCHBASE;
-use crate::bucket::rest::Failure;
+use crate::bucket::rest::{ErrorScope, Failure};
 use crate::bucket::{BucketError, Details};
 
 /// The members that we read. All others may come and go with versions and parameters.
@@ -143,7 +143,7 @@ fn success<'a>(
             | "pre-processing"),
         ) => {
             let reason = format!("{peer} ended our request in the state \"{state}\" and named no error");
-            return Err(Failure::lasting(BucketError::Unavailable { reason }));
+            return Err(Failure::lasting(BucketError::Unavailable { reason }).in_scope(ErrorScope::Node));
         }
         _ => return Err(COUCHBASE.status_failure(status, peer)),
     }
@@ -164,7 +164,8 @@ fn of_errors(status: u16, errors: &[Notice], peer: &str, of_error: &dyn Fn(i64, 
         Some((code, error)) => of_error(code, error),
         None if status == 200 => Failure::lasting(BucketError::Unavailable {
             reason: format!("{peer} answered with an error that has no number"),
-        }),
+        })
+        .in_scope(ErrorScope::Node),
         None => COUCHBASE.status_failure(status, peer),
     }
 }

@@ -5,7 +5,7 @@
 //! may hold values of documents.
 
 use crate::bucket::couchbase::product::Target;
-use crate::bucket::rest::{Failure, Meaning, Retry};
+use crate::bucket::rest::{ErrorScope, Failure, Meaning, Retry};
 
 /// The failure that a code means, with what may help. `peer` is who answered, in words; `retry` is the error's own member
 /// of that name.
@@ -13,7 +13,16 @@ use crate::bucket::rest::{Failure, Meaning, Retry};
 pub fn of_code(code: i64, retry: Option<bool>, peer: &str, target: &Target) -> Failure {
     let (meaning, sentence) = row(code, target);
     let reason = format!("{peer} answered with error {code}: {sentence}");
-    Failure::new(meaning.error(reason), retry_of(code, meaning, retry))
+    Failure::new(meaning.error(reason), retry_of(code, meaning, retry)).in_scope(scope_of(code))
+}
+
+/// A query node has its own connections to the other services, its own copy of the keyspaces, and its own view of the
+/// users' roles: each may be broken or old at one node and well at the others.
+fn scope_of(code: i64) -> ErrorScope {
+    match code {
+        5000..=5999 | 10_000 | 12_000..=12_999 | 13_014 => ErrorScope::Node,
+        _ => ErrorScope::Cluster,
+    }
 }
 
 /// What the SDKs do about a code, as far as a read by key can meet it.

@@ -89,6 +89,52 @@ fn in_an_outage_that_lasts_a_read_tries_each_node_once() {
     assert_eq!(later, 3);
 }
 
+/// The outcome and the nodes that were asked, where each attempt fails with the next of these and then succeeds.
+fn scripted(link: &mut NodeLink, script: Vec<Failure>) -> (Result<(), Failure>, Vec<String>) {
+    let (mut script, mut asked) = (script.into_iter(), Vec::new());
+    let outcome = run(link, &Policy::read(&timeouts()), |exchange| {
+        asked.push(exchange.peer().to_owned());
+        script.next().map_or(Ok(()), Err)
+    });
+    (outcome, asked)
+}
+
+fn of_one_node(reason: &str) -> Failure {
+    Failure::lasting(BucketError::unavailable(reason)).in_scope(ErrorScope::Node)
+}
+
+#[test]
+fn an_error_that_another_node_may_not_share_is_tried_on_one_other_node() {
+    let (outcome, asked) = scripted(&mut link(3, AMPLE), vec![of_one_node("first")]);
+    assert_eq!((outcome, asked.len()), (Ok(()), 2));
+    assert_ne!(asked[0], asked[1]);
+
+    let shared = vec![of_one_node("first"), of_one_node("second"), of_one_node("third")];
+    let (outcome, asked) = scripted(&mut link(3, AMPLE), shared);
+    assert_eq!((outcome, asked.len()), (Err(of_one_node("first")), 2), "the first error stands after two requests");
+
+    let (outcome, asked) = scripted(&mut link(1, AMPLE), vec![of_one_node("first")]);
+    assert_eq!((outcome, asked.len()), (Err(of_one_node("first")), 1), "there is no other node");
+
+    let of_document = Failure::lasting(BucketError::misconfigured("of the document"));
+    let (outcome, _) = scripted(&mut link(2, AMPLE), vec![of_one_node("first"), of_document.clone()]);
+    assert_eq!(outcome, Err(of_document), "the other node answered, and not with an error of its own");
+
+    let mut lasting_link = link(2, AMPLE);
+    let (outcome, _) = scripted(&mut lasting_link, vec![of_one_node("first"), failure(Retry::NextNode)]);
+    assert_eq!(outcome, Err(of_one_node("first")), "the other node is out of reach");
+}
+
+#[test]
+fn a_node_that_another_has_shown_to_err_is_asked_no_more() {
+    let mut link = link(2, AMPLE);
+    let (_, asked) = scripted(&mut link, vec![of_one_node("first")]);
+    for _ in 0..20 {
+        let fresh = NodeLink::open(link.cluster(), Deadline::after(clock::now(), AMPLE)).unwrap();
+        assert!(asked[1].ends_with(&fresh.node().authority()), "{asked:?}");
+    }
+}
+
 #[test]
 fn a_protocol_that_only_reads_says_what_to_do_instead() {
     let mut link = link(1, AMPLE);

@@ -7,6 +7,10 @@
 //! of a node that lets it wait has twice the time of the one before, up to that of a request, so that a node which is only
 //! slow does not stay out.
 //!
+//! A node that answers a request with an error which another node does not have *errs*: it is asked only where no node is
+//! up, until a probe or a request finds it well. Without that, a node that fails at once would always be the one with the
+//! fewest requests outstanding, and get nearly all of them.
+//!
 //! Invariant: pure. Every node that is not up has a probe under way or due.
 
 use std::time::{Duration, Instant};
@@ -25,6 +29,9 @@ const RECENT: Duration = Duration::from_millis(400);
 
 /// From the beginning of one probe of a node to that of the next, before chance shortens it.
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The same for a node that errs: it gets one request in this time while another node is well.
+const ERRING_PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// From the end of a probe to the next one of the same node, at least.
 const PROBE_REST: Duration = Duration::from_millis(50);
@@ -75,8 +82,20 @@ enum Probing {
 #[derive(Debug)]
 enum Health {
     Up,
-    Suspect { since: Instant },
+    /// It answers, with errors that another node did not have.
+    Erring,
+    Suspect {
+        since: Instant,
+    },
     Down(BucketError),
+}
+
+/// How good a node is to ask, the best one first. One that is down has no rank: it is not asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Up,
+    Erring,
+    Suspect,
 }
 
 /// A node to be probed, as it was when that was decided.
@@ -93,8 +112,10 @@ pub struct DueProbe {
 /// How a probe ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeOutcome {
-    /// The node answered, whatever it answered.
+    /// The node answered, and with no error of its own.
     Answered,
+    /// The node answered with an error that may be its own.
+    Erred,
     /// Through a fault of the node, after it had kept the probe waiting for so long.
     Failed(BucketError, Duration),
     /// Nothing was learnt about the node.
@@ -143,6 +164,10 @@ pub enum Transition {
     WentDown,
     /// It was down, and answers again.
     CameUp,
+    /// It answers with errors that another node does not have.
+    BeganToErr,
+    /// It did so, and answers as the others again.
+    StoppedErring,
 }
 
 impl HealthTable {
@@ -164,12 +189,12 @@ impl HealthTable {
         }
     }
 
-    /// Selects a node that was not `tried`: one that is up if there is any, else one that is suspect. Of these it is one
-    /// with the fewest requests outstanding, so that a node which has stopped answering keeps few of them waiting by the
-    /// time that is known. `chance` is from 0 to 1 and spreads the requests.
+    /// Selects a node that was not `tried`: one that is up if there is any, else one that errs, else one that is suspect.
+    /// Of these it is one with the fewest requests outstanding, so that a node which has stopped answering keeps few of
+    /// them waiting by the time that is known. `chance` is from 0 to 1 and spreads the requests.
     #[must_use]
     pub fn select(&self, tried: &[Endpoint], chance: f64) -> Selection {
-        let burden = |entry: &NodeState| (!entry.is_up(), entry.outstanding);
+        let burden = |entry: &NodeState| (entry.rank(), entry.outstanding);
         if let Some(least) = self.untried(tried).map(burden).min() {
             let candidates: Vec<&NodeState> = self.untried(tried).filter(|entry| burden(entry) == least).collect();
             if let Some(entry) = candidates.get(index(chance, candidates.len())) {
@@ -186,11 +211,12 @@ impl HealthTable {
         }
     }
 
-    /// Whether another node can be asked: one that is not among these, and is up or no worse than they are.
+    /// Whether another node can be asked: one that is not among these, and is no worse than the last of them.
     #[must_use]
     pub fn alternatives(&self, tried: &[Endpoint]) -> Alternatives {
         let from = tried.last().and_then(|node| self.entries.iter().find(|entry| entry.node == *node));
-        let is_good_enough = |entry: &NodeState| entry.is_up() || !from.is_some_and(NodeState::is_up);
+        let worst = from.and_then(NodeState::rank).unwrap_or(Rank::Suspect);
+        let is_good_enough = |entry: &NodeState| entry.rank().is_some_and(|rank| rank <= worst);
         if self.untried(tried).any(is_good_enough) { Alternatives::Some } else { Alternatives::None }
     }
 
@@ -202,7 +228,7 @@ impl HealthTable {
     #[must_use]
     pub fn is_as_good_as_any(&self, node: &Endpoint) -> bool {
         let Some(entry) = self.entries.iter().find(|entry| entry.node == *node) else { return false };
-        entry.is_up() || (entry.down_error().is_none() && !self.entries.iter().any(NodeState::is_up))
+        entry.rank().is_some() && entry.rank() == self.entries.iter().filter_map(NodeState::rank).min()
     }
 
     /// True if there is more than one node.
@@ -229,7 +255,7 @@ impl HealthTable {
     pub fn failed(&mut self, node: &Endpoint, now: Instant) -> FailureAge {
         let Some(entry) = self.entry(node) else { return FailureAge::Lasting };
         match entry.health {
-            Health::Up => {
+            Health::Up | Health::Erring => {
                 entry.health = Health::Suspect { since: now };
                 if entry.probing != Probing::UnderWay {
                     entry.probing = Probing::DueAt(now);
@@ -245,6 +271,24 @@ impl HealthTable {
     pub fn answered(&mut self, node: &Endpoint, took: Duration) -> Transition {
         self.last_latency = took;
         self.entry(node).map_or(Transition::None, NodeState::answered)
+    }
+
+    /// Records that the node answered a request with an error that may be its own: that alone makes no node worse.
+    pub fn answered_with_error(&mut self, node: &Endpoint) -> Transition {
+        self.entry(node).map_or(Transition::None, NodeState::answered_with_error)
+    }
+
+    /// Records that another node answered what this one had answered with an error.
+    pub fn erred(&mut self, node: &Endpoint, now: Instant) -> Transition {
+        let Some(entry) = self.entry(node) else { return Transition::None };
+        if !entry.is_up() {
+            return Transition::None;
+        }
+        entry.health = Health::Erring;
+        if entry.probing != Probing::UnderWay {
+            entry.probing = Probing::DueAt(now + ERRING_PROBE_INTERVAL);
+        }
+        Transition::BeganToErr
     }
 
     /// Returns the nodes whose probes are due. They are under way from now on, until [`HealthTable::probe_ended`].
@@ -273,10 +317,12 @@ impl HealthTable {
             self.last_probe_latency = now.saturating_duration_since(probe.started_at);
         }
         let Some(entry) = self.entry(&probe.node) else { return Transition::None };
-        let next = probe.started_at + PROBE_INTERVAL.mul_f64(0.8 + 0.2 * chance);
+        let interval = if outcome == ProbeOutcome::Erred { ERRING_PROBE_INTERVAL } else { PROBE_INTERVAL };
+        let next = probe.started_at + interval.mul_f64(0.8 + 0.2 * chance);
         entry.probing = Probing::DueAt(next.max(now + PROBE_REST));
         match outcome {
             ProbeOutcome::Answered => entry.answered(),
+            ProbeOutcome::Erred => entry.answered_with_error(),
             ProbeOutcome::Failed(error, took) if entry.answers == probe.answers => entry.probe_failed(error, took, now),
             ProbeOutcome::Failed(..) | ProbeOutcome::NotSent => Transition::None,
         }
@@ -314,7 +360,20 @@ impl NodeState {
         self.vain_probes = 0;
         match std::mem::replace(&mut self.health, Health::Up) {
             Health::Down(_) => Transition::CameUp,
+            Health::Erring => Transition::StoppedErring,
             Health::Up | Health::Suspect { .. } => Transition::None,
+        }
+    }
+
+    fn answered_with_error(&mut self) -> Transition {
+        self.answers = self.answers.wrapping_add(1);
+        self.vain_probes = 0;
+        if matches!(self.health, Health::Up | Health::Erring) {
+            return Transition::None;
+        }
+        match std::mem::replace(&mut self.health, Health::Erring) {
+            Health::Down(_) => Transition::CameUp,
+            Health::Up | Health::Erring | Health::Suspect { .. } => Transition::None,
         }
     }
 
@@ -322,13 +381,17 @@ impl NodeState {
         let is_slow = took >= SLOW_FAILURE;
         self.vain_probes = if is_slow { self.vain_probes.saturating_add(1) } else { 0 };
         match (&self.health, is_slow) {
-            (Health::Up | Health::Suspect { .. }, true) => {
+            (Health::Up | Health::Erring | Health::Suspect { .. }, true) => {
                 self.health = Health::Down(error);
                 Transition::WentDown
             }
             (Health::Down(_), false) => {
                 self.health = Health::Suspect { since: now };
                 Transition::CameUp
+            }
+            (Health::Erring, false) => {
+                self.health = Health::Suspect { since: now };
+                Transition::None
             }
             (Health::Up | Health::Suspect { .. }, false) | (Health::Down(_), true) => Transition::None,
         }
@@ -337,14 +400,23 @@ impl NodeState {
     fn probe_due_at(&self) -> Option<Instant> {
         match (&self.health, self.probing) {
             (Health::Up, _) | (_, Probing::None | Probing::UnderWay) => None,
-            (Health::Suspect { .. } | Health::Down(_), Probing::DueAt(at)) => Some(at),
+            (Health::Erring | Health::Suspect { .. } | Health::Down(_), Probing::DueAt(at)) => Some(at),
         }
     }
 
     fn down_error(&self) -> Option<&BucketError> {
         match &self.health {
             Health::Down(error) => Some(error),
-            Health::Up | Health::Suspect { .. } => None,
+            Health::Up | Health::Erring | Health::Suspect { .. } => None,
+        }
+    }
+
+    fn rank(&self) -> Option<Rank> {
+        match self.health {
+            Health::Up => Some(Rank::Up),
+            Health::Erring => Some(Rank::Erring),
+            Health::Suspect { .. } => Some(Rank::Suspect),
+            Health::Down(_) => None,
         }
     }
 }

@@ -128,6 +128,19 @@ impl Nodes {
         self.report(transition, node, None);
     }
 
+    /// See [`HealthTable::answered_with_error`].
+    pub fn answered_with_error(&self, node: &Endpoint) {
+        let transition = self.lock().table.answered_with_error(node);
+        self.report(transition, node, None);
+    }
+
+    /// Records that another node answered what this one had answered with an error.
+    pub fn erred(&self, node: &Endpoint, error: &BucketError) {
+        let transition = self.lock().table.erred(node, clock::now());
+        self.changed.notify_all();
+        self.report(transition, node, Some(error));
+    }
+
     /// Waits until probes are due, and returns them. `None`: the database is not used any more.
     #[must_use]
     pub fn wait_for_due_probes(&self) -> Option<Vec<DueProbe>> {
@@ -154,7 +167,7 @@ impl Nodes {
     pub fn probe_ended(&self, probe: &DueProbe, outcome: ProbeOutcome) {
         let error = match &outcome {
             ProbeOutcome::Failed(error, _) => Some(error.clone()),
-            ProbeOutcome::Answered | ProbeOutcome::NotSent => None,
+            ProbeOutcome::Answered | ProbeOutcome::Erred | ProbeOutcome::NotSent => None,
         };
         let transition = self.lock().table.probe_ended(probe, outcome, clock::now(), fastrand::f64());
         self.changed.notify_all();
@@ -178,8 +191,13 @@ impl Nodes {
             (Transition::WentDown, Some(reason)) => {
                 self.observer.emit(&Observation::NodeDown { product, node: &node.authority(), reason });
             }
-            (Transition::CameUp, _) => self.observer.emit(&Observation::NodeUp { product, node: &node.authority() }),
-            (Transition::None | Transition::WentDown, _) => {}
+            (Transition::BeganToErr, Some(reason)) => {
+                self.observer.emit(&Observation::NodeErring { product, node: &node.authority(), reason });
+            }
+            (Transition::CameUp | Transition::StoppedErring, _) => {
+                self.observer.emit(&Observation::NodeUp { product, node: &node.authority() });
+            }
+            (Transition::None | Transition::WentDown | Transition::BeganToErr, _) => {}
         }
     }
 }

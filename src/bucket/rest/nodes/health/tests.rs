@@ -210,3 +210,40 @@ fn each_probe_that_waits_in_vain_gives_the_next_one_twice_the_time() {
     table.failed(&node("a"), now);
     assert_eq!(table.start_due_probes(now)[0].timeout, SHORTEST_PROBE_TIMEOUT);
 }
+
+#[test]
+fn a_node_that_errs_is_asked_where_no_other_is_well_and_returns_by_a_good_answer() {
+    let mut table = table(&["a", "b"]);
+    let now = clock::now();
+    assert_eq!(table.answered_with_error(&node("a")), Transition::None);
+    assert_eq!(selected(&table, &[]), ["a", "b"], "an error alone makes no node worse");
+    assert_eq!(table.erred(&node("a"), now), Transition::BeganToErr);
+    assert_eq!(table.erred(&node("a"), now), Transition::None);
+    assert_eq!(selected(&table, &[]), ["b"]);
+    assert!(!table.is_as_good_as_any(&node("a")));
+    assert_eq!(table.alternatives(&[node("b")]), Alternatives::None);
+    assert_eq!(table.alternatives(&[node("a")]), Alternatives::Some);
+
+    assert_eq!(table.next_probe_at(), Some(now + ERRING_PROBE_INTERVAL));
+    let probe = suspect(&mut table, "a");
+    assert_eq!(table.probe_ended(&probe, ProbeOutcome::Erred, now, 1.0), Transition::None);
+    assert_eq!(table.next_probe_at(), Some(probe.started_at + ERRING_PROBE_INTERVAL));
+    assert_eq!(selected(&table, &[]), ["b"]);
+
+    table.failed(&node("b"), now);
+    assert_eq!(selected(&table, &[]), ["a"], "it is better than one that is out of reach");
+    assert_eq!(answer_probe(&mut table, "a", Duration::ZERO), Transition::StoppedErring);
+    assert_eq!(table.erred(&node("a"), now), Transition::BeganToErr);
+    assert_eq!(table.answered(&node("a"), Duration::ZERO), Transition::StoppedErring);
+}
+
+#[test]
+fn a_node_that_did_not_answer_and_answers_with_an_error_errs() {
+    let mut table = table(&["a"]);
+    table.failed(&node("a"), clock::now());
+    fail_probe(&mut table, "a", SLOW_FAILURE);
+    let probe = suspect(&mut table, "a");
+    assert_eq!(table.probe_ended(&probe, ProbeOutcome::Erred, clock::now(), 1.0), Transition::CameUp);
+    assert_eq!(selected(&table, &[]), ["a"]);
+    assert_eq!(probed(&mut table), ["a"]);
+}
