@@ -198,6 +198,7 @@ fn answers_that_are_not_the_query_services_own() {
     let text = |status, text: &str| {
         Query::Raw(Raw { status, content_type: Some("application/json"), body: text.as_bytes().to_vec() })
     };
+    let rows = |row: &str| text(200, &format!(r#"{{"results":[{row}],"status":"success"}}"#));
     let table = [
         (page(200), "misconfigured"),
         (page(301), "misconfigured"),
@@ -217,6 +218,13 @@ fn answers_that_are_not_the_query_services_own() {
         (text(200, r#"[{"id":"userprofile::johndoe"}]"#), "misconfigured"),
         (text(200, "\u{0}\u{1}\u{2}garbage\u{ff}"), "misconfigured"),
         (text(503, r#"{"message":"no healthy upstream"}"#), "unavailable"),
+        // A row is another user's unless its id says otherwise.
+        (rows(r#"{"doc":{"username":"johndoe","hashed_password":"x"}}"#), "misconfigured"),
+        (rows(r#"{"id":null,"doc":{"username":"johndoe","hashed_password":"x"}}"#), "misconfigured"),
+        (
+            rows(r#"{"id":["userprofile::johndoe"],"doc":{"username":"johndoe","hashed_password":"x"}}"#),
+            "misconfigured",
+        ),
         (Query::State("stopped"), "unavailable"),
         (Query::State("timeout"), "timeout"),
         (Query::ErrorAfterRows(5011), "unavailable"),

@@ -90,6 +90,12 @@ impl DocumentId {
         Self([USERPROFILE_DOC_TYPE, "::", username.as_str()].concat())
     }
 
+    /// True if it is the id of the profile of this user.
+    #[must_use]
+    pub fn is_of(&self, username: &str) -> bool {
+        self.0.strip_prefix(USERPROFILE_DOC_TYPE).and_then(|rest| rest.strip_prefix("::")) == Some(username)
+    }
+
     /// An id that a database has told us. It may be that of a document which is no profile.
     #[must_use]
     pub fn stored(id: String) -> Self {

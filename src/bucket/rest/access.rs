@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::auth::Login;
+use super::client::names::Names;
 use super::nodes::Security;
 use super::product::Product;
 use super::tls::Tls;
@@ -21,6 +22,8 @@ pub struct Access {
     pub login: Arc<Login>,
     /// Over which TLS, where there is any.
     pub tls: Arc<Tls>,
+    /// At which addresses.
+    pub names: Arc<Names>,
     /// Within which timeouts.
     pub timeouts: BucketTimeouts,
     /// Where observations are reported.
@@ -44,6 +47,7 @@ impl Access {
             product,
             login: Arc::new(Login::new(product, login, observer)?),
             tls: Arc::new(Tls::new(product, tls, security)?),
+            names: Arc::default(),
             timeouts,
             observer: observer.clone(),
         })

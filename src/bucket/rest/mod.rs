@@ -40,7 +40,6 @@ pub(super) mod test_tables;
 pub mod tls;
 
 pub use access::Access;
-pub use client::resolver;
 pub use cluster::Cluster;
 pub use database::{ReloadFrom, RestDatabase};
 pub use failure::{ErrorScope, Failure, Meaning, Retry};

@@ -26,7 +26,7 @@ impl NodeClient {
     #[must_use]
     pub fn new(access: &Access, node: Endpoint, service: &str) -> Self {
         Self {
-            client: Client::new(&access.timeouts, &access.tls),
+            client: Client::new(&access.timeouts, &access.tls, &access.names),
             timeouts: access.timeouts,
             base_url: node.base_url(),
             peer: format!("{service} at {}", node.authority()),
@@ -79,9 +79,10 @@ pub struct NodeExchange<'a> {
 
 impl Exchange for NodeExchange<'_> {
     fn send(&mut self, request: &Request, max_bytes: usize) -> Result<Response, Failure> {
-        let NodeClient { client, base_url, peer, .. } = self.client;
+        let NodeClient { client, node, base_url, peer, .. } = self.client;
         let traceparent = self.trace.traceparent.as_deref();
-        let options = SendOptions { credentials: self.credentials, deadline: self.deadline, max_bytes, traceparent };
+        let (host, credentials, deadline) = (node.host.as_str(), self.credentials, self.deadline);
+        let options = SendOptions { host, credentials, deadline, max_bytes, traceparent };
         client.send(base_url, request, peer, &options)
     }
 

@@ -165,7 +165,7 @@ impl Check<'_> {
         let name = self.service.name();
         for node in &topology.nodes {
             let authority = node.authority();
-            match tcp::connect(&authority, &self.cluster().access.timeouts) {
+            match tcp::connect(node, &self.cluster().access) {
                 Ok(_) => {
                     report.passed("service", format!("{name} at {authority}"));
                     reached.get_or_insert_with(|| node.clone());

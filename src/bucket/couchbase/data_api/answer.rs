@@ -13,7 +13,7 @@ use super::meaning;
 use crate::bucket::couchbase::product::{COUCHBASE, Target};
 use crate::bucket::rest::{Completeness, Failure, ReadOutcome, Response, Retry};
 use crate::bucket::{BucketError, Document};
-use crate::model::{DocumentId, InvalidDocument};
+use crate::model::{DocumentId, InvalidDocument, UserInDb};
 
 /// The one code that is no error for us.
 const NO_DOCUMENT: &str = "DocumentNotFound";
@@ -34,7 +34,7 @@ struct Envelope<'a> {
 /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
 pub fn read(response: &Response, id: &DocumentId, peer: &str, target: &Target) -> Result<ReadOutcome, Failure> {
     let document = match (response.status, response.completeness) {
-        (200, Completeness::Complete) => Some(of_body(response, peer)?),
+        (200, Completeness::Complete) => Some(of_body(response, id, peer)?),
         (200, Completeness::Truncated) => {
             return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
         }
@@ -46,12 +46,35 @@ pub fn read(response: &Response, id: &DocumentId, peer: &str, target: &Target) -
 
 /// The bytes are judged by whoever reads the document, whatever `Content-Type` says of them: that comes from flags
 /// which a writer may have left at zero.
-fn of_body(response: &Response, peer: &str) -> Result<Document, Failure> {
+fn of_body(response: &Response, id: &DocumentId, peer: &str) -> Result<Document, Failure> {
     // Every document has an entity tag. Without one a page of something in between is more likely than a broken document.
     if response.etag.is_none() && serde_json::from_slice::<IgnoredAny>(&response.body).is_err() {
         return Err(COUCHBASE.status_failure(200, peer));
     }
+    if may_be_decoded_again(id) && names_another_user(&response.body, id) {
+        return Err(asked_for_another(peer));
+    }
     Ok(Document::new(response.body.to_vec()))
+}
+
+/// True if one decoding more than we encoded for makes another name of it. The response brings no id, so it cannot tell.
+fn may_be_decoded_again(id: &DocumentId) -> bool {
+    id.as_str().contains(['%', '+'])
+}
+
+/// What is no user profile names nobody: whoever reads the document refuses it.
+fn names_another_user(document: &[u8], id: &DocumentId) -> bool {
+    match UserInDb::from_json(document) {
+        Ok(user) => user.is_none_or(|user| !id.is_of(&user.username)),
+        Err(_) => false,
+    }
+}
+
+fn asked_for_another(peer: &str) -> Failure {
+    Failure::not_what_was_asked(
+        peer,
+        "it looked for another name than ours, so something decodes names once too seldom or once too often",
+    )
 }
 
 /// `Ok`: there is no document.
@@ -74,22 +97,10 @@ fn of_error(
         })?;
     let Some(code) = string(code) else { return Err(of_status(status, peer, target)) };
     if code == NO_DOCUMENT && status == 404 {
-        return if string(resource).is_some_and(|resource| is_half_decoded(&resource, id)) {
-            Err(Failure::not_what_was_asked(
-                peer,
-                "it looked for a name in which % was still encoded, so something decodes names once too seldom",
-            ))
-        } else {
-            Ok(None)
-        };
+        let is_for_another = string(resource).is_some_and(|resource| !resource.ends_with(id.as_str()));
+        return if may_be_decoded_again(id) && is_for_another { Err(asked_for_another(peer)) } else { Ok(None) };
     }
     Err(meaning::of_code(&code, status, peer, target).unwrap_or_else(|| of_status(status, peer, target)))
-}
-
-/// True if a gateway decoded our path once and not twice: then it looked for another document than the one that was
-/// meant, and that it found none says nothing about ours.
-fn is_half_decoded(resource: &str, id: &DocumentId) -> bool {
-    id.as_str().contains('%') && resource.ends_with(&id.as_str().replace('%', "%25"))
 }
 
 fn string(value: Option<&RawValue>) -> Option<Cow<'_, str>> {

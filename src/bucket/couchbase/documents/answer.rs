@@ -72,10 +72,8 @@ pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Targ
 fn of_envelope(body: &[u8], id: &DocumentId, peer: &str) -> Result<Option<Document>, Failure> {
     let Envelope { meta, json, base64 } =
         serde_json::from_slice(body).map_err(|error| COUCHBASE.unreadable(200, &error, body, peer))?;
-    if let Some(found) = string(meta.id)
-        && found != id.as_str()
-    {
-        return Err(Failure::not_what_was_asked(peer, "its document has another id than the one that was asked for"));
+    if string(meta.id).as_deref() != Some(id.as_str()) {
+        return Err(Failure::not_what_was_asked(peer, "its document does not have the id that was asked for"));
     }
     // What was deleted may be shown for a while, and is no document any more.
     if meta.deleted.is_some_and(|deleted| deleted.get() == "true") {

@@ -13,8 +13,8 @@ use crate::bucket::rest::{Failure, ReadOutcome, Retry, Warning};
 use crate::bucket::{BucketError, Document};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 
-/// A row of the statement in [`super::statement`]. The fields of `META(d)` are missing where a server does not know
-/// them, and none of them may spoil a read by its type.
+/// A row of the statement in [`super::statement`]. Every server knows `META(d).id`: a row without it, or with another, is
+/// not believed, since it could be another user's. `META(d).type` is missing where a server does not know it.
 #[derive(Deserialize)]
 struct Row<'a> {
     #[serde(borrow)]
@@ -49,10 +49,8 @@ pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Targ
 fn of_row(row: &RawValue, id: &DocumentId, peer: &str) -> Result<Document, Failure> {
     let row: Row = serde_json::from_str(row.get())
         .map_err(|_| Failure::not_what_was_asked(peer, "its row has no document in it"))?;
-    if let Some(found) = text(row.id)
-        && found != id.as_str()
-    {
-        return Err(Failure::not_what_was_asked(peer, "its row has another id than the one that was asked for"));
+    if text(row.id).as_deref() != Some(id.as_str()) {
+        return Err(Failure::not_what_was_asked(peer, "its row does not have the id that was asked for"));
     }
     if text(row.kind).as_deref() == Some("base64") {
         return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::NotStoredAsJson)));
@@ -109,9 +107,11 @@ mod tests {
     fn rows_are_judged_by_what_they_hold() {
         for (text, expected) in [
             ("", "none"),
-            (r#"{"doc":{}}"#, "document"),
-            (r#"{"id":null,"kind":null,"doc":null}"#, "document"),
-            (r#"{"id":7,"kind":7,"doc":[1]}"#, "document"),
+            (r#"{"doc":{}}"#, "misconfigured"),
+            (r#"{"id":null,"doc":{}}"#, "misconfigured"),
+            (r#"{"id":7,"doc":{}}"#, "misconfigured"),
+            (r#"{"id":"userprofile::a","kind":null,"doc":null}"#, "document"),
+            (r#"{"id":"userprofile::a","kind":7,"doc":[1]}"#, "document"),
             (r#"{"id":"userprofile::a","doc":{}}"#, "document"),
             (r#"{"id":"userprofile::A","doc":{}}"#, "misconfigured"),
             (r#"{"id":"userprofile::a","kind":"base64","doc":"<binary (5 b)>"}"#, "invalid-document"),
@@ -188,6 +188,6 @@ mod tests {
     #[test]
     fn deep_documents_do_not_overflow_anything() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        assert_eq!(kind(&row(&format!("{{\"doc\":{deep}}}"))), "document");
+        assert_eq!(kind(&row(&format!("{{\"id\":\"userprofile::a\",\"doc\":{deep}}}"))), "document");
     }
 }

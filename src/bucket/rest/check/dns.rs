@@ -4,12 +4,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ureq::{Error, Timeout};
-
-use crate::bucket::BucketTimeouts;
 use crate::bucket::report::Report;
 use crate::bucket::rest::access::Access;
-use crate::bucket::rest::client::resolver;
+use crate::bucket::rest::client::names::NotFound;
 use crate::bucket::rest::nodes::Endpoint;
 
 /// Adds the step for one host. True if it has an address.
@@ -18,7 +15,7 @@ pub fn report(node: &Endpoint, access: &Access, report: &mut Report) -> bool {
         report.passed("dns", format!("{} is an address", node.host));
         return true;
     }
-    match addresses(&node.authority(), &access.timeouts) {
+    match addresses(node, access) {
         Ok(addresses) => {
             let mut addresses: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
             addresses.dedup();
@@ -39,19 +36,18 @@ pub fn report(node: &Endpoint, access: &Access, report: &mut Report) -> bool {
     }
 }
 
-/// The addresses of a host and port.
+/// The addresses of a node.
 ///
 /// # Errors
 /// Why there are none, in words.
-pub fn addresses(authority: &str, timeouts: &BucketTimeouts) -> Result<Vec<SocketAddr>, String> {
-    if let Ok(address) = authority.parse() {
-        return Ok(vec![address]);
+pub fn addresses(node: &Endpoint, access: &Access) -> Result<Vec<SocketAddr>, String> {
+    if let Ok(address) = node.host.parse() {
+        return Ok(vec![SocketAddr::new(address, node.port)]);
     }
-    match resolver::look_up(authority.to_owned(), timeouts.connect, Timeout::Resolve) {
+    match access.names.addresses(&node.host, access.timeouts.connect) {
         Ok(addresses) if addresses.is_empty() => Err("the name has no address".to_owned()),
-        Ok(addresses) => Ok(addresses),
-        Err(Error::Timeout(_)) => Err("the name was not found in time ([bucket] connect_timeout)".to_owned()),
-        Err(Error::Io(error)) => Err(format!("the name was not found ({error})")),
-        Err(_) => Err("the name was not found".to_owned()),
+        Ok(addresses) => Ok(addresses.into_iter().map(|address| SocketAddr::new(address, node.port)).collect()),
+        Err(NotFound::TimedOut) => Err("the name was not found in time ([bucket] connect_timeout)".to_owned()),
+        Err(NotFound::Failed(error)) => Err(format!("the name was not found ({error})")),
     }
 }

@@ -6,7 +6,6 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 
 use super::dns;
-use crate::bucket::BucketTimeouts;
 use crate::bucket::report::Report;
 use crate::bucket::rest::access::Access;
 use crate::bucket::rest::nodes::Endpoint;
@@ -20,7 +19,7 @@ pub fn reach<'a>(nodes: &'a [Endpoint], access: &Access, report: &mut Report) ->
     let mut reached = None;
     for node in found {
         let authority = node.authority();
-        match connect(&authority, &access.timeouts) {
+        match connect(node, access) {
             Ok(address) => {
                 report.passed("tcp", listens(&authority, address));
                 reached.get_or_insert(node);
@@ -31,14 +30,14 @@ pub fn reach<'a>(nodes: &'a [Endpoint], access: &Access, report: &mut Report) ->
     reached
 }
 
-/// Connects to the first address of a host that accepts, and hangs up.
+/// Connects to the first address of a node that accepts, and hangs up.
 ///
 /// # Errors
 /// Why none did, in words.
-pub fn connect(authority: &str, timeouts: &BucketTimeouts) -> Result<SocketAddr, String> {
+pub fn connect(node: &Endpoint, access: &Access) -> Result<SocketAddr, String> {
     let mut why = "its name has no address".to_owned();
-    for address in dns::addresses(authority, timeouts)? {
-        match TcpStream::connect_timeout(&address, timeouts.connect) {
+    for address in dns::addresses(node, access)? {
+        match TcpStream::connect_timeout(&address, access.timeouts.connect) {
             Ok(_) => return Ok(address),
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 why = format!("nobody listens at {address}");

@@ -4,7 +4,8 @@
 //! has one meaning for us (see [`failure`]).
 
 mod coalesce;
-pub mod resolver;
+pub mod names;
+mod resolver;
 
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use super::tls::{self, Configuration, Fault, Tls, TlsConnector};
 use crate::bucket::{BucketError, BucketTimeouts};
 use crate::clock::{self, Deadline};
 use coalesce::Coalesce;
+use names::Names;
 use resolver::NodeResolver;
 
 /// How long a connection may be idle and be used again. There are servers that close it after five seconds.
@@ -44,6 +46,7 @@ pub struct Client {
     agent: Agent,
     dials: Arc<AtomicUsize>,
     tls: Arc<Tls>,
+    names: Arc<Names>,
     /// What held when this was made.
     configuration: Option<Arc<Configuration>>,
 }
@@ -51,7 +54,7 @@ pub struct Client {
 impl Client {
     /// Opens nothing yet: the first exchange dials.
     #[must_use]
-    pub fn new(timeouts: &BucketTimeouts, tls: &Arc<Tls>) -> Self {
+    pub fn new(timeouts: &BucketTimeouts, tls: &Arc<Tls>, names: &Arc<Names>) -> Self {
         let dials = Arc::new(AtomicUsize::new(0));
         let config = Agent::config_builder()
             // HTTP_PROXY in our environment is not meant for the way to our database.
@@ -75,14 +78,14 @@ impl Client {
             .chain(CountDials(Arc::clone(&dials)))
             .chain(TlsConnector::new(Arc::clone(tls)))
             .chain(Coalesce);
-        let agent = Agent::with_parts(config, connector, NodeResolver::default());
-        Self { agent, dials, tls: Arc::clone(tls), configuration: tls.current() }
+        let agent = Agent::with_parts(config, connector, NodeResolver::new(names));
+        Self { agent, dials, tls: Arc::clone(tls), names: Arc::clone(names), configuration: tls.current() }
     }
 
     /// A client like this one, without its connection and with the certificates of now.
     #[must_use]
     pub fn anew(&self, timeouts: &BucketTimeouts) -> Self {
-        Self::new(timeouts, &self.tls)
+        Self::new(timeouts, &self.tls, &self.names)
     }
 
     /// False once there are other certificates than those that this was made with.
@@ -137,6 +140,8 @@ impl Client {
         }
         let dials = self.dials.load(Ordering::Relaxed);
         let response = send(builder).map_err(|error| {
+            // The host may have moved.
+            self.names.forget(options.host);
             let was_kept = self.dials.load(Ordering::Relaxed) == dials;
             let failure = failure(&error, Phase::Head, peer, options.deadline, &self.tls);
             if was_kept && is_disconnection(&error) { failure.with(Retry::Reconnect) } else { failure }
@@ -152,6 +157,8 @@ impl Client {
 
 /// The bounds of one exchange, and who asks.
 pub struct SendOptions<'a> {
+    /// The host of the URL.
+    pub host: &'a str,
     /// See [`Credentials`].
     pub credentials: &'a Credentials,
     /// When the response is of no use any more.

@@ -53,6 +53,8 @@ fn a_gateway_that_decodes_once_has_not_looked_for_our_document() {
         ("a%b", "a%25b", "misconfigured"),
         ("a%25b", "a%25b", "not-found"),
         ("a%25b", "a%2525b", "misconfigured"),
+        ("a%41", "aA", "misconfigured"),
+        ("a+b", "a b", "misconfigured"),
         ("a b", "a%20b", "not-found"),
         ("a", "b", "not-found"),
     ] {
@@ -74,4 +76,20 @@ fn no_word_of_the_server_gets_into_a_reason() {
             assert!(!failure.error.to_string().contains("mark"), "{failure:?}");
         }
     }
+}
+
+#[test]
+fn a_name_that_could_be_decoded_again_is_answered_with_its_own_document_only() {
+    for (username, stored, expected) in [
+        ("a%41", "a%41", "document"),
+        ("a%41", "aA", "misconfigured"),
+        ("a+b", "a b", "misconfigured"),
+        // There the path can mean one name only, so the document is the right one, whatever it says.
+        ("aA", "a", "document"),
+    ] {
+        let document = format!(r#"{{"username":"{stored}","hashed_password":"x"}}"#);
+        assert_eq!(meaning(&answer_for(username, &response(200, Some("1"), &document))), expected, "{username}");
+    }
+    assert_eq!(meaning(&answer_for("a%41", &response(200, Some("1"), "{}"))), "misconfigured");
+    assert_eq!(meaning(&answer_for("a%41", &response(200, Some("1"), r#"{"username":7}"#))), "document");
 }

@@ -65,8 +65,8 @@ fn what_stands_beside_the_document_decides_what_it_is() {
     for (id, expected) in [
         (r#""userprofile::johndoe""#, "document"),
         (r#""userprofile\u003a:johndoe""#, "document"),
-        ("[117,115]", "document"),
-        ("null", "document"),
+        ("[117,115]", "misconfigured"),
+        ("null", "misconfigured"),
         (r#""userprofile::johnDoe""#, "misconfigured"),
     ] {
         let outcome = answer(200, &format!(r#"{{"meta":{{"id":{id}}},"json":"{{}}"}}"#));
