@@ -34,6 +34,7 @@ pub mod bucket;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod files;
 mod hex;
 pub mod http;
 pub mod model;

@@ -343,3 +343,31 @@ fn a_password_that_goes_to_a_node_elsewhere_in_the_clear_is_told_once() {
     assert_eq!(log.matches("is sent to 192.0.2.1 without TLS").count(), 1, "{log}");
     assert_holds_no_secret(&log);
 }
+
+/// A file that never answers: a pipe that nobody writes into, or a mount that is dead.
+#[test]
+fn a_password_file_that_blocks_holds_no_request_no_signal_and_no_thread() {
+    for mode in MODES {
+        let mut place = Place::start(mode, "[bucket]\noperation_timeout = '1s'");
+        assert_eq!(place.server.get("/users/johndoe").text(), JOHN);
+        std::fs::remove_file(place.path("password")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, place.path("password"), rustix::fs::Mode::RUSR).unwrap();
+        place.change_on_server(NEW_PASSWORD);
+        for _ in 0..3 {
+            let start = std::time::Instant::now();
+            let answer = place.server.get("/users/johndoe");
+            assert_eq!(answer.status, 500, "{}", answer.text());
+            assert!(start.elapsed() < Duration::from_secs(2), "it took {:?}", start.elapsed());
+        }
+        let threads = place.server.threads();
+        place.server.get("/users/johndoe");
+        assert!(place.server.threads() <= threads, "each read leaves a thread");
+        place.hup("HUP: the settings are as before");
+        assert!(place.server.log().contains("nobody writes into this pipe"), "{}", place.server.log());
+        // The next reload waits for the file while TERM comes.
+        place.server.signal("HUP");
+        place.server.signal("TERM");
+        assert_eq!(place.server.wait().code(), Some(0), "{}", place.server.log());
+        place.assert_nothing_leaked();
+    }
+}

@@ -17,7 +17,7 @@ use super::interruption::Interruption;
 use super::reload::Reloader;
 use crate::admin::Admin;
 use crate::api::Api;
-use crate::bucket::{BucketPool, BucketTimeouts, Database, drivers};
+use crate::bucket::{BucketPool, BucketTimeouts, drivers};
 use crate::config::{HttpSettings, ListenAddress, Loaded, Settings, Sources};
 use crate::http::{Limits, Listener, Server, Workforce, bind, clamp_connections};
 use crate::observe::{Observation, Observer};
@@ -74,7 +74,8 @@ pub fn run(
     };
     report_addresses(public.addresses(), admin.as_ref().map_or(&[], Server::addresses), observer);
 
-    wait_for_the_end(&mut signals, &mut Reloader::new(sources, loaded, observer), database.as_ref())?;
+    let reloader = Reloader::start(sources, loaded, &database, observer).context("cannot start threads")?;
+    wait_for_the_end(&mut signals, &reloader)?;
     observer.emit(&Observation::Draining { limit: limits.drain_timeout });
     let servers = [Some(&public), admin.as_ref()];
     servers.iter().flatten().for_each(|server| server.begin_drain());
@@ -127,10 +128,10 @@ fn as_url(address: &str) -> String {
 }
 
 /// Returns at the first TERM or INT. From then on, a second one ends the process at once.
-fn wait_for_the_end(signals: &mut Signals, reloader: &mut Reloader<'_>, database: &dyn Database) -> anyhow::Result<()> {
+fn wait_for_the_end(signals: &mut Signals, reloader: &Reloader) -> anyhow::Result<()> {
     for signal in signals.forever() {
         if signal == SIGHUP {
-            reloader.reload(database);
+            reloader.request();
             continue;
         }
         for signal in [SIGTERM, SIGINT] {

@@ -5,6 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where settings come from.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Sources {
     pub log_level: Option<String>,
     /// `--listen`; likewise. Several addresses are separated by commas.
     pub listen: Option<String>,
+    /// How long one file may take; `None`: as long as it takes, such as a pipe into which somebody types a password.
+    pub file_wait: Option<Duration>,
 }
 
 impl Default for Sources {
@@ -35,6 +38,7 @@ impl Default for Sources {
             set: Vec::new(),
             log_level: None,
             listen: None,
+            file_wait: None,
         }
     }
 }

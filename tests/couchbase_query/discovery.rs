@@ -45,6 +45,22 @@ fn conditions_of_the_cluster_manager() {
     read_until_found(database.as_ref());
 }
 
+/// A host of the connection string may be another cluster's by now.
+#[test]
+fn a_seed_that_refuses_the_login_does_not_end_a_discovery_while_others_are_left() {
+    let (double, _) = found_john();
+    for status in [401, 403] {
+        let foreign = Double::start();
+        foreign.set_manager(Manager::Raw(Raw::empty(status)));
+        let settings = couchbase_settings(&[foreign.manager_address(), double.manager_address()]);
+        // Seeds are asked in a random order.
+        while foreign.counts().manager.all_requests() == 0 {
+            let outcome = read(start(&settings).as_ref(), "johndoe", AMPLE);
+            assert_eq!(meaning(&outcome), "found", "{status}: {:?}", outcome.err());
+        }
+    }
+}
+
 #[test]
 fn a_wrong_login_is_told_with_the_settings_to_change() {
     let double = Double::start();
@@ -212,11 +228,11 @@ fn a_name_is_as_good_as_an_address_and_an_unknown_one_is_an_outage() {
 }
 
 #[test]
-fn a_login_that_one_seed_rejects_is_not_shown_to_the_others() {
+fn a_login_that_is_wrong_is_shown_to_each_seed_once() {
     let doubles = [Double::start(), Double::start(), Double::start()];
     let mut settings = couchbase_settings(&doubles.each_ref().map(Double::manager_address));
     settings.login.password = Some(SecretString::from("wrong"));
     assert_eq!(meaning(&read(start(&settings).as_ref(), "johndoe", AMPLE)), "misconfigured");
-    let asked: usize = doubles.iter().map(|double| double.counts().node_services).sum();
-    assert_eq!(asked, 1);
+    let asked = doubles.each_ref().map(|double| double.counts().node_services);
+    assert_eq!(asked, [1, 1, 1]);
 }

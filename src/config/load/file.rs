@@ -2,8 +2,9 @@
 //!
 //! Invariant: no line of the file is ever quoted, because it may hold a secret by mistake.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
@@ -11,6 +12,11 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::names::Names;
 use crate::config::error::{ConfigError, Origin, unreadable};
 use crate::config::setting::Raw;
+use crate::config::sources::Sources;
+use crate::files::{self, FileReader};
+
+/// A file that is longer than this holds something else.
+const LONGEST_FILE_BYTES: u64 = 1024 * 1024;
 
 /// One bracket that is left open makes an error of every line below it, and says nothing new after a few.
 const MOST_SYNTAX_ERRORS: usize = 5;
@@ -30,16 +36,29 @@ pub struct Assignment {
 ///
 /// # Errors
 /// A file that was asked for and is not there; a file that cannot be read.
-pub fn read(config: Option<&Path>, search: &[PathBuf]) -> Result<Option<(PathBuf, String)>, ConfigError> {
-    let candidates = config.map_or_else(|| search.iter().map(PathBuf::as_path).collect(), |path| vec![path]);
+pub fn read(sources: &Sources) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    let config = sources.config.as_deref();
+    let candidates = config.map_or_else(|| sources.search.iter().map(PathBuf::as_path).collect(), |path| vec![path]);
     for path in candidates {
-        match std::fs::read_to_string(path) {
+        match read_text(path, sources.file_wait) {
             Ok(text) => return Ok(Some((path.to_owned(), text))),
             Err(error) if error.kind() == io::ErrorKind::NotFound && config.is_none() => {}
             Err(error) => return Err(refused(path, &error)),
         }
     }
     Ok(None)
+}
+
+fn read_text(path: &Path, wait: Option<Duration>) -> io::Result<String> {
+    let bytes = match wait {
+        Some(wait) => FileReader::default().read(path, LONGEST_FILE_BYTES, wait)?,
+        None => files::read(path, LONGEST_FILE_BYTES)?,
+    };
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST_FILE_BYTES) {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, "it is larger than any settings file"));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))?;
+    Ok(text.to_owned())
 }
 
 fn refused(path: &Path, error: &io::Error) -> ConfigError {
@@ -57,7 +76,6 @@ fn refused(path: &Path, error: &io::Error) -> ConfigError {
 /// Reads the text of a settings file. What is wrong with its syntax goes to `errors`; what can be understood all the
 /// same is answered, so that all mistakes are reported at once.
 pub fn parse(path: &Path, text: &str, names: &Names, errors: &mut Vec<ConfigError>) -> Vec<Assignment> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let place = |offset: usize| Origin::File { path: path.to_owned(), line: line_of(text, offset) };
     let (table, syntax_errors) = DeTable::parse_recoverable(text);
     if !syntax_errors.is_empty() {

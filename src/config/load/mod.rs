@@ -44,7 +44,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     draft.settings.embedded.follow_state_directory(sources, &mut draft.origins);
 
     let mut path = None;
-    match file::read(sources.config.as_deref(), &sources.search) {
+    match file::read(sources) {
         Ok(Some((found, text))) => {
             let assignments = file::parse(&found, &text, &names, &mut draft.findings.errors);
             draft.apply(assignments, &names);

@@ -2,9 +2,9 @@
 //!
 //! Invariant: nothing of a secret is in a message.
 
-use std::fs::File;
-use std::io::Read as _;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -13,6 +13,7 @@ use super::kind::{Kind, Reload, SecretName};
 use super::raw::Raw;
 use super::texts::FilePath;
 use crate::config::error::unreadable;
+use crate::files::{self, FileReader};
 
 /// A file that is longer than this holds something else.
 const LONGEST_SECRET_BYTES: u64 = 16 * 1024;
@@ -28,14 +29,14 @@ pub enum SecretSource {
 }
 
 impl SecretSource {
-    /// Reads the secret as it is now; `None` if it cannot have changed. Blocks for as long as reading a small file takes.
+    /// Reads the secret as it is now, within `limit`; `None` if it cannot have changed.
     ///
     /// # Errors
     /// A sentence that names the file and says what to do, without anything of the secret.
-    pub fn read(&self) -> Result<Option<SecretString>, String> {
+    pub fn read(&self, reader: &FileReader, limit: Duration) -> Result<Option<SecretString>, String> {
         match self {
             Self::Fixed => Ok(None),
-            Self::File(path) => of_file(path).map(Some),
+            Self::File(path) => of_bytes(path, reader.read(path, LONGEST_SECRET_BYTES, limit)).map(Some),
         }
     }
 }
@@ -79,13 +80,19 @@ secret_files! {
     ApiKeyFile: API_KEY,
 }
 
-/// Reads a secret out of a file.
-pub fn of_file(path: &Path) -> Result<SecretString, String> {
+/// Reads a secret out of a file: for as long as that takes, or within a limit.
+pub fn of_file(path: &Path, limit: Option<Duration>) -> Result<SecretString, String> {
+    let read = match limit {
+        Some(limit) => FileReader::default().read(path, LONGEST_SECRET_BYTES, limit),
+        None => files::read(path, LONGEST_SECRET_BYTES),
+    };
+    of_bytes(path, read)
+}
+
+fn of_bytes(path: &Path, read: io::Result<Zeroizing<Vec<u8>>>) -> Result<SecretString, String> {
     let shown = path.display();
-    let mut bytes = Zeroizing::new(Vec::new());
-    File::open(path)
-        .and_then(|file| file.take(LONGEST_SECRET_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(path, &error, "name a plain file that holds the secret and nothing else"))?;
+    let bytes =
+        read.map_err(|error| unreadable(path, &error, "name a plain file that holds the secret and nothing else"))?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST_SECRET_BYTES) {
         return Err(format!(
             "{shown} has more than {LONGEST_SECRET_BYTES} bytes: name a file that holds the secret alone"

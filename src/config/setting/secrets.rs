@@ -56,7 +56,7 @@ impl<'a> SecretReader<'a> {
                 .warn(format!("[{section}] {} is also in {unused}, which is not used: {origin} wins", name.key));
         }
         let secret = match &found {
-            SecretSource::File(path) => of_file(path),
+            SecretSource::File(path) => of_file(path, self.sources.file_wait),
             SecretSource::Fixed => {
                 of_variable(self.sources.variable(&environment_name(section, name.key)).unwrap_or_default())
             }

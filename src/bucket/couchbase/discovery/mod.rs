@@ -20,6 +20,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::product::COUCHBASE;
 use super::service::Service;
+use crate::bucket::rest::auth::Credentials;
 use crate::bucket::rest::node::NodeClient;
 use crate::bucket::rest::{
     Access, Completeness, Discovery, Endpoint, Exchange, Failure, Nodes, Request, Retry, Security,
@@ -192,34 +193,44 @@ impl ClusterDiscovery {
         known
     }
 
-    /// Asks each of them for `timeout` at most, until one answers. Logins are the cluster's, not the node's: after a refusal
-    /// no other seed would say anything else.
+    /// Asks each of them for `timeout` at most, until one answers. One that refuses the login may belong to another cluster
+    /// by now, so only when all have been asked the refusal counts, and other credentials are tried.
     fn ask_seeds(&self, seeds: &[Seed], timeout: Duration) -> Result<(Topology, Seed), BucketError> {
         let mut session = self.access.login.session();
-        let mut outcome =
-            Err(BucketError::misconfigured("[couchbase] connection_string names no host; write couchbase://HOST"));
-        for seed in seeds {
-            let deadline = Deadline::after(clock::now(), timeout);
-            let (client, trace) = (self.client_of(seed), Trace::default());
-            let answer = loop {
-                match self.ask(seed, &mut client.exchange(session.credentials(), deadline, &trace)) {
-                    Err(failure) if failure.retry == Retry::NewCredentials && session.refused(deadline) => {}
-                    answer => break answer,
-                }
-            };
-            outcome = match answer {
+        loop {
+            let failure = match self.ask_each(seeds, session.credentials(), timeout) {
                 Ok(found) => {
                     session.accepted();
-                    return Ok((found, seed.clone()));
+                    return Ok(found);
                 }
-                Err(failure) if failure.retry == Retry::NextNode => Err(failure.error),
-                Err(failure) => return Err(failure.error),
+                Err(failure) => failure,
             };
-            if self.is_stopped() {
-                break;
+            let deadline = Deadline::after(clock::now(), timeout);
+            if self.is_stopped() || failure.retry != Retry::NewCredentials || !session.refused(deadline) {
+                return Err(failure.error);
             }
         }
-        outcome
+    }
+
+    /// A refused login is told before anything else: it is what somebody has to change.
+    fn ask_each(
+        &self,
+        seeds: &[Seed],
+        credentials: &Credentials,
+        timeout: Duration,
+    ) -> Result<(Topology, Seed), Failure> {
+        let no_host = "[couchbase] connection_string names no host; write couchbase://HOST";
+        let mut outcome = Failure::of_node(BucketError::misconfigured(no_host));
+        for seed in seeds.iter().take_while(|_| !self.is_stopped()) {
+            let deadline = Deadline::after(clock::now(), timeout);
+            let (client, trace) = (self.client_of(seed), Trace::default());
+            match self.ask(seed, &mut client.exchange(credentials, deadline, &trace)) {
+                Ok(found) => return Ok((found, seed.clone())),
+                Err(failure) if outcome.retry == Retry::NextNode => outcome = failure,
+                Err(_) => {}
+            }
+        }
+        Err(outcome)
     }
 
     fn client_of(&self, seed: &Seed) -> NodeClient {

@@ -14,6 +14,7 @@ use crate::bucket::BucketError;
 use crate::bucket::rest::product::Product;
 use crate::clock::{self, Deadline};
 use crate::config::{LoginSettings, SecretSource};
+use crate::files::{FileReader, LONGEST_WAIT};
 use crate::observe::{Observation, Observer};
 
 /// From one warning of a refused login to the next, at least: one node of several can refuse what the others accept.
@@ -25,6 +26,7 @@ pub struct Login {
     username: Option<String>,
     state: Mutex<LoginState>,
     changed: Condvar,
+    reader: FileReader,
     observer: Observer,
 }
 
@@ -60,7 +62,8 @@ impl Login {
             is_end_unlogged: false,
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        Ok(Self { product, username: settings.username.clone(), state, changed, observer: observer.clone() })
+        let (reader, observer) = (FileReader::default(), observer.clone());
+        Ok(Self { product, username: settings.username.clone(), state, changed, reader, observer })
     }
 
     /// The user.
@@ -148,7 +151,7 @@ impl Login {
             match state.rotation.next(attempts, now) {
                 Action::Use(version) => return Some(state.get(version)),
                 Action::GiveUp => return None,
-                Action::Read => self.read(&mut state),
+                Action::Read => self.read(&mut state, deadline),
                 Action::Wait(until) => {
                     self.changed.wait_until(&mut state, until.min(deadline.instant()));
                 }
@@ -157,10 +160,11 @@ impl Login {
     }
 
     /// Reads the secret, with the lock released meanwhile.
-    fn read(&self, state: &mut MutexGuard<'_, LoginState>) {
+    fn read(&self, state: &mut MutexGuard<'_, LoginState>, deadline: Deadline) {
         let source = state.source.clone();
+        let limit = deadline.remaining(clock::now()).min(LONGEST_WAIT);
         let found = MutexGuard::unlocked(state, || {
-            source.read().and_then(|password| {
+            source.read(&self.reader, limit).and_then(|password| {
                 password
                     .map(|password| Credentials::new(self.product, self.username.as_deref(), Some(&password)))
                     .transpose()

@@ -3,8 +3,6 @@
 //! Invariant: a configuration comes of files that are sound in full, and each error names the file, its setting and what
 //! to do. Nothing of a key is ever in an error.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::bucket::rest::product::Product;
 use crate::config::{self, TlsSettings, Verification};
+use crate::files::{FileReader, LONGEST_WAIT};
 
 /// A file that is longer than this holds something else; the bundles of operating systems have a quarter of a megabyte.
 const LONGEST_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -118,17 +117,10 @@ fn pair_refused(product: &Product, error: &rustls::Error, certificate: &Path, ke
     }
 }
 
-/// The bytes of a file, wiped on drop: one of them is a private key.
+/// The bytes of a file: one of them is a private key.
 fn read(path: &Path, setting: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     let shown = path.display();
-    let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
-    let read = opened.and_then(|(bytes, file)| {
-        // At its full size from the beginning: a vector that grows leaves copies of a key behind.
-        let bytes = usize::try_from(bytes.min(LONGEST_FILE_BYTES)).unwrap_or(0);
-        let mut text = Zeroizing::new(Vec::with_capacity(bytes + 1));
-        file.take(LONGEST_FILE_BYTES + 1).read_to_end(&mut text)?;
-        Ok(text)
-    });
+    let read = FileReader::default().read(path, LONGEST_FILE_BYTES, LONGEST_WAIT);
     let text = read.map_err(|error| format!("{setting}: {}", config::unreadable(path, &error, "name a plain file")))?;
     if u64::try_from(text.len()).is_ok_and(|bytes| bytes > LONGEST_FILE_BYTES) {
         return Err(format!("{setting}: {shown} has more than {LONGEST_FILE_BYTES} bytes: name a file of PEM"));
