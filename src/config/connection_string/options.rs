@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::option_names::{IGNORED, IGNORED_GROUPS, SECRET, USED, has};
 use super::{ConnectionString, InvalidConnectionString, decode, invalid};
-use crate::config::setting::{LONGEST_TIMEOUT, nearest, parse_duration};
+use crate::config::setting::{LONGEST_TIMEOUT, holds_secret, nearest, parse_duration};
 
 /// `ssl=`
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,10 +41,12 @@ pub(super) fn refuse_login(before: &str, pairs: &str) -> Result<(), InvalidConne
         );
     }
     for (key, value) in split(pairs) {
-        let key = decode(key).unwrap_or_default().to_ascii_lowercase();
-        if has(SECRET, &key) {
+        let written = decode(key).unwrap_or_default();
+        let key = written.to_ascii_lowercase();
+        let is_known = has(USED, &key) || has(IGNORED, &key);
+        if has(SECRET, &key) || (!is_known && holds_secret(&written, value)) {
             return invalid(format!(
-                "a password ({key}=) does not belong into a connection string, which ends up in logs and listings: \
+                "a secret ({written}=) does not belong into a connection string, which ends up in logs and listings: \
                  write [couchbase] password_file, or USERPROFILES_COUCHBASE_PASSWORD"
             ));
         }

@@ -275,6 +275,12 @@ fn what_is_wrong_in_a_file_is_told_with_its_line() {
         ),
         ("[elasticsearch]\napi_key = 'geheim'", "USERPROFILES_ELASTICSEARCH_API_KEY"),
         ("[mongodb]\nuri = 'mongodb://u:geheim@a'", "login data belongs into"),
+        ("[mongodb]\nuri = 'mongodb://a/?tlsCertificateKeyFilePassword=geheim'", "the secret of an option"),
+        ("[mongodb]\nuri = 'mongodb://a/?authMechanismProperties=AWS_SESSION_TOKEN:geheim'", "the secret of an option"),
+        (
+            "[couchbase]\nconnection_string = 'couchbase://a?security.trustStorePassword=geheim'",
+            "a secret (security.trustStorePassword=) does not belong",
+        ),
         ("[couchdb]\nurls = ['http://u:geheim@a']", "login data belongs into"),
         ("[arangodb]\nurls = []", "at least one entry"),
         ("[log]\nlevel = 'INFO'", "write one of off, error"),

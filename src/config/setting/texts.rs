@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::host::is_node;
 use super::kind::Kind;
 use super::raw::{Raw, quoted};
+use super::secret_options::holds_secret;
 
 /// Kinds of texts, each with the function that checks it.
 macro_rules! texts {
@@ -125,6 +126,15 @@ pub fn mongodb_uri(uri: &str) -> Result<(), String> {
         return Err("is not the address of MongoDB: write for example \"mongodb://127.0.0.1:27017\"".to_owned());
     };
     without_login(rest)?;
+    let options = rest.split_once('?').map_or("", |(_, options)| options);
+    for option in options.split(['&', ';']) {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        if holds_secret(name, value) {
+            return Err("has the secret of an option in it, and ends up in logs and listings: put the password into \
+                        password_file, and use a key file without a passphrase that only this program may read"
+                .to_owned());
+        }
+    }
     text(rest)
 }
 
@@ -190,7 +200,18 @@ mod tests {
                 &["a", "a:1", "[::1]:9042", "[::1]"],
                 &["", "a:", "a:0", "a:x", "::1", "a b", "http://a"],
             ),
-            ("mongodb_uri", mongodb_uri, &["mongodb://a,b/?x=y"], &["", "http://a", "mongodb://u:p@a"]),
+            (
+                "mongodb_uri",
+                mongodb_uri,
+                &["mongodb://a,b/?x=y"],
+                &[
+                    "",
+                    "http://a",
+                    "mongodb://u:p@a",
+                    "mongodb://a/?tls=true&tlsCertificateKeyFilePassword=x",
+                    "mongodb+srv://a/?authMechanismProperties=AWS_SESSION_TOKEN:x",
+                ],
+            ),
             ("field_value", field_value, &["no-cache", "public, max-age=60"], &["", " a", "a ", "a\tb", "a\r\nb", "ä"]),
             (
                 "origin",
