@@ -63,6 +63,17 @@ pub(super) fn wrong_table(path: &Path) -> BucketError {
     )
 }
 
+/// Its pages do not fit together.
+fn damaged(path: &Path, how: &str) -> BucketError {
+    misconfigured(
+        path,
+        &format!(
+            "is damaged ({how}), or was overwritten while this program ran: stop the program first, then restore the file \
+             from a backup, or move it away and import again"
+        ),
+    )
+}
+
 /// Its schema is a later one than this program knows.
 pub(super) fn newer(path: &Path, version: i32, known: i32) -> BucketError {
     misconfigured(
@@ -121,10 +132,7 @@ pub(super) fn from_sqlite(path: &Path, error: &rusqlite::Error) -> BucketError {
     let number = code.extended_code;
     match code.code {
         ErrorCode::NotADatabase => misconfigured(path, "is not an SQLite file: name another one"),
-        ErrorCode::DatabaseCorrupt => misconfigured(
-            path,
-            &format!("is damaged (SQLite {number}): restore it from a backup, or move it away and import again"),
-        ),
+        ErrorCode::DatabaseCorrupt => damaged(path, &format!("SQLite {number}")),
         ErrorCode::ReadOnly if number == ffi::SQLITE_READONLY_DBMOVED => replaced(path),
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => read_only(path),
         ErrorCode::CannotOpen => why_not_usable(path)

@@ -3,14 +3,16 @@
 //! Invariant: a file that exists is never opened here but through `SQLite`. Closing any other descriptor of it would
 //! drop the locks of all its connections in this process (`SQLite`, "How To Corrupt", POSIX advisory locks).
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::failure;
+use super::watch::FileWatch;
 use crate::bucket::BucketError;
 
 /// The database file: its place, and which file it was at the start.
@@ -18,6 +20,8 @@ pub(super) struct DatabaseFile {
     /// Absolute: `SQLite` would take some relative ones (`file:…`, `:memory:`) for something other than a path.
     pub(super) path: PathBuf,
     identity: FileIdentity,
+    /// Once a connection is kept open.
+    watch: OnceLock<FileWatch>,
 }
 
 /// What stays with a file when its name does not.
@@ -27,9 +31,13 @@ struct FileIdentity {
     inode: u64,
 }
 
+/// How often a file was changed past `SQLite`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ForeignChanges(u64);
+
 impl FileIdentity {
-    fn of(path: &Path) -> io::Result<Self> {
-        fs::metadata(path).map(|metadata| Self { device: metadata.dev(), inode: metadata.ino() })
+    fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 
@@ -44,8 +52,8 @@ impl DatabaseFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => make_empty(&path).map_err(failed)?,
             Err(error) => return Err(failed(error)),
         }
-        let identity = FileIdentity::of(&path).map_err(failed)?;
-        Ok(Self { path, identity })
+        let metadata = fs::metadata(&path).map_err(failed)?;
+        Ok(Self::found(path, &metadata))
     }
 
     /// Finds the file, and makes none.
@@ -54,10 +62,30 @@ impl DatabaseFile {
         let path = std::path::absolute(path).map_err(failed)?;
         match fs::metadata(&path) {
             Ok(metadata) if !metadata.is_file() => Err(failure::not_a_file(&path)),
-            Ok(_) => Ok(Some(Self { identity: FileIdentity::of(&path).map_err(failed)?, path })),
+            Ok(metadata) => Ok(Some(Self::found(path, &metadata))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(error)),
         }
+    }
+
+    fn found(path: PathBuf, metadata: &Metadata) -> Self {
+        Self { path, identity: FileIdentity::of(metadata), watch: OnceLock::new() }
+    }
+
+    /// Watches for changes by others from now on. A connection must be open that has read from the file.
+    pub(super) fn watch(&self) -> Result<(), BucketError> {
+        let watch = fs::metadata(&self.path).and_then(|metadata| FileWatch::start(&self.path, &metadata));
+        let watch = watch.map_err(|error| failure::from_file_system(&self.path, &error))?;
+        // It is called once.
+        let _ = self.watch.set(watch);
+        Ok(())
+    }
+
+    /// How long its log is, in bytes.
+    pub(super) fn log_bytes(&self) -> u64 {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        fs::metadata(log).map_or(0, |metadata| metadata.len())
     }
 
     /// Opens a connection, and makes no file. Nothing is read from it yet.
@@ -67,13 +95,18 @@ impl DatabaseFile {
         Connection::open_with_flags(&self.path, flags).map_err(|error| failure::from_sqlite(&self.path, &error))
     }
 
-    /// Asks the file system, not the file: a microsecond or two.
-    pub(super) fn check_in_place(&self) -> Result<(), BucketError> {
-        match FileIdentity::of(&self.path) {
-            Ok(identity) if identity == self.identity => Ok(()),
+    /// Returns how often somebody other than `SQLite` has changed it (see `watch`). Asks the file system, not the file: a
+    /// microsecond or two.
+    pub(super) fn check_in_place(&self) -> Result<ForeignChanges, BucketError> {
+        let failed = |error| failure::from_file_system(&self.path, &error);
+        match fs::metadata(&self.path) {
+            Ok(metadata) if FileIdentity::of(&metadata) == self.identity => {
+                let changes = self.watch.get().map_or(Ok(0), |watch| watch.foreign_changes(&metadata));
+                changes.map(ForeignChanges).map_err(failed)
+            }
             Ok(_) => Err(failure::replaced(&self.path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(failure::vanished(&self.path)),
-            Err(error) => Err(failure::from_file_system(&self.path, &error)),
+            Err(error) => Err(failed(error)),
         }
     }
 }

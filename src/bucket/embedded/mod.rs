@@ -17,6 +17,7 @@ mod failure;
 mod file;
 mod schema;
 mod shared_lock;
+mod watch;
 
 use std::cell::Cell;
 use std::path::Path;
@@ -24,17 +25,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, ffi};
 
 use super::{Bucket, BucketError, BucketTimeouts, Cursor, Database, Document, Listed, NewDocument, Page};
 use crate::clock::{self, Deadline};
 use crate::config::DatabaseName;
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
-use file::DatabaseFile;
+use file::{DatabaseFile, ForeignChanges};
 use shared_lock::SharedLock;
 
-const SELECT: &str = "SELECT body FROM documents WHERE id = ?1";
-const LIST: &str = "SELECT id, body FROM documents WHERE id > ?1 ORDER BY id LIMIT ?2";
+/// Look-ups go through the index, and read the id of the row all the same, to be compared: `SQLite` would take it from the
+/// index, which can lead to any row in a file that is damaged or was overwritten.
+const SELECT: &str = "SELECT body, id FROM documents NOT INDEXED \
+                      WHERE rowid = (SELECT rowid FROM documents WHERE id = ?1)";
+const LIST: &str = "SELECT found.id, row.id, row.body FROM documents AS found \
+                    CROSS JOIN documents AS row NOT INDEXED ON row.rowid = found.rowid \
+                    WHERE found.id > ?1 ORDER BY found.id LIMIT ?2";
 const UPSERT: &str =
     "INSERT INTO documents (id, body) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET body = excluded.body";
 
@@ -46,6 +52,10 @@ const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a writer that is done may wait for readers, to fold the log into the file.
 const LOG_FOLD_WAIT: Duration = Duration::from_millis(250);
+
+/// A writer folds the log once it is longer than this, in bytes. `SQLite` itself folds it at half of that, but begins it
+/// anew only in a moment without readers, which may never come.
+const LONGEST_LOG_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A kept connection asks this often whether its file is still the one under that name. Asking costs a third of a
 /// read, so it is not asked each time.
@@ -70,6 +80,7 @@ impl Embedded {
         let file = DatabaseFile::make(path)?;
         let mut keeper = file.connect()?;
         schema::prepare(&mut keeper, &file.path)?;
+        file.watch()?;
         let lock = SharedLock::start(keeper).map_err(|error| failure::from_file_system(&file.path, &error))?;
         Ok(Self { file: Arc::new(file), lock: Arc::new(lock) })
     }
@@ -97,7 +108,11 @@ struct FileConnection {
     lock: Option<Arc<SharedLock>>,
     deadline: Deadline,
     file_checked_at: Cell<Instant>,
+    /// Before it was opened.
+    foreign_changes: ForeignChanges,
     log_to_fold: LogToFold,
+    /// Once the log is longer than this, in bytes, it is folded.
+    fold_log_at: u64,
 }
 
 /// Whether this connection has left something in the log.
@@ -109,14 +124,16 @@ enum LogToFold {
 
 impl FileConnection {
     fn open(file: Arc<DatabaseFile>, lock: Option<Arc<SharedLock>>, deadline: Deadline) -> Result<Self, BucketError> {
-        file.check_in_place()?;
+        let foreign_changes = file.check_in_place()?;
         Ok(Self {
             connection: file.connect()?,
             file,
             lock,
             deadline,
             file_checked_at: Cell::new(clock::now()),
+            foreign_changes,
             log_to_fold: LogToFold::None,
+            fold_log_at: LONGEST_LOG_BYTES,
         })
     }
 
@@ -138,6 +155,9 @@ impl FileConnection {
         self.connection
             .prepare_cached(SELECT)?
             .query_row([id.as_str()], |row| {
+                if row.get_ref(1)?.as_str().ok() != Some(id.as_str()) {
+                    return Err(wrong_row());
+                }
                 Ok(match row.get_ref(0)? {
                     ValueRef::Text(text) if text.len() > MAX_DOCUMENT_BYTES => Err(InvalidDocument::TooLarge),
                     ValueRef::Text(text) => Ok(Document::new(text.to_vec())),
@@ -154,8 +174,11 @@ impl FileConnection {
         let mut listed = Vec::new();
         let mut bytes = 0;
         while let Some(row) = rows.next()? {
+            if row.get_ref(0)? != row.get_ref(1)? {
+                return Err(wrong_row());
+            }
             let id = DocumentId::stored(row.get(0)?);
-            let text = row.get_ref(1)?.as_bytes()?;
+            let text = row.get_ref(2)?.as_bytes()?;
             bytes += text.len();
             listed.push(Listed { id, document: Document::new(text.to_vec()) });
             if bytes >= LONGEST_LIST_BYTES {
@@ -163,6 +186,19 @@ impl FileConnection {
             }
         }
         Ok(listed)
+    }
+
+    /// Folds a log that has grown long. While somebody has a transaction open for longer than a writer waits, that cannot
+    /// be done, and is tried again when the log has grown by as much.
+    fn bound_log(&mut self) {
+        let bytes = self.file.log_bytes();
+        if bytes <= self.fold_log_at {
+            return;
+        }
+        let wait = self.deadline.remaining(clock::now()).min(LOG_FOLD_WAIT);
+        let _ = self.connection.busy_timeout(wait).and_then(|()| schema::fold_log(&self.connection));
+        let left = self.file.log_bytes();
+        self.fold_log_at = if left < bytes { LONGEST_LOG_BYTES } else { left + LONGEST_LOG_BYTES };
     }
 
     /// One transaction; dropped without a commit, it is rolled back.
@@ -182,6 +218,11 @@ impl FileConnection {
     }
 }
 
+/// An index that leads to a row of another id: the error that `SQLite` has for it.
+fn wrong_row() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT_INDEX), None)
+}
+
 impl Bucket for FileConnection {
     fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError> {
         self.bound_lock_waits()?;
@@ -197,6 +238,7 @@ impl Bucket for FileConnection {
         self.bound_lock_waits()?;
         self.store(documents)?;
         self.log_to_fold = LogToFold::Some;
+        self.bound_log();
         Ok(())
     }
 
@@ -212,13 +254,13 @@ impl Bucket for FileConnection {
         self.deadline = deadline;
     }
 
-    /// False once the file under this name is another one; that is noticed within a second.
+    /// False once the file under this name is another one, or was overwritten; that is noticed within a second.
     fn is_fresh(&self, _: Instant, now: Instant) -> bool {
         if now.saturating_duration_since(self.file_checked_at.get()) < FILE_CHECK_INTERVAL {
             return true;
         }
         self.file_checked_at.set(now);
-        self.file.check_in_place().is_ok()
+        self.file.check_in_place().is_ok_and(|changes| changes == self.foreign_changes)
     }
 }
 

@@ -1,0 +1,131 @@
+//! What happens to the embedded file while the real program uses it: it is overwritten, its log grows, it is named in two
+//! ways, it cannot be written to.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use support::process::userprofiles;
+use support::server::{PATIENCE, Server};
+use userprofiles::clock;
+
+const USERS: usize = 5_000;
+
+/// A line that `import` takes, of the size of a page: SQLite has the index at hand, and not all rows.
+fn line(number: usize) -> String {
+    let note = "x".repeat(3000);
+    format!(r#"{{"username":"user{number:04}","hashed_password":"hash-marker","note":"{note}"}}"#)
+}
+
+/// Runs a command in a folder.
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    userprofiles().args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// Makes the database file of this name, with these users stored in their order.
+fn make(folder: &Path, name: &str, users: impl Iterator<Item = usize>) {
+    fs::write(folder.join("users.jsonl"), users.map(|number| line(number) + "\n").collect::<String>()).unwrap();
+    let output = run(folder, &["--set", &format!("embedded.path={name}"), "import", "users.jsonl"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn serve(file: &Path, settings: &[&str]) -> Server {
+    let path = format!("embedded.path={}", file.display());
+    Server::start_with(&[&[path.as_str()], settings].concat(), &[], |command| {
+        command.env("RUST_LOG", "info,userprofiles::access=off");
+    })
+}
+
+#[test]
+fn a_file_that_is_overwritten_in_place_never_shows_another_users_profile() {
+    for mode in ["bucket.connections=pooled", "bucket.connections=per-request"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, backup) = (folder.path().join("userprofiles.db"), folder.path().join("backup.db"));
+        make(folder.path(), "userprofiles.db", 0..USERS);
+        // Where one file has a user, the other has somebody else.
+        make(folder.path(), "backup.db", (0..USERS).map(|number| number ^ 1));
+        // With another number of pages, SQLite would find out for itself.
+        assert_eq!(fs::metadata(&file).unwrap().len(), fs::metadata(&backup).unwrap().len());
+        let mut server = serve(&file, &[mode]);
+        let (is_over, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for client in 0..4 {
+                let (server, is_over, asked) = (&server, &is_over, &asked);
+                scope.spawn(move || {
+                    let mut connection = server.connect();
+                    for turn in 0.. {
+                        if is_over.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        let number = (turn * 4 + client) * 37 % USERS;
+                        let answer = connection.request("GET", &format!("/users/user{number:04}"), "");
+                        asked.fetch_add(1, Ordering::Relaxed);
+                        match answer.status {
+                            200 => assert_eq!(answer.json()["username"], format!("user{number:04}"), "{mode}"),
+                            _ => drop(answer.assert_problem(500, "misconfigured")),
+                        }
+                    }
+                });
+            }
+            let go_on = || {
+                let (start, target) = (clock::now(), asked.load(Ordering::Relaxed) + 2 * USERS);
+                while asked.load(Ordering::Relaxed) < target && start.elapsed() < PATIENCE {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            };
+            go_on();
+            fs::copy(&backup, &file).unwrap();
+            go_on();
+            is_over.store(true, Ordering::Relaxed);
+        });
+        let log = server.log();
+        assert!(!log.contains("hash-marker"));
+        assert!(!log.contains("ERROR") || log.contains("stop the program first"), "{log}");
+        server.signal("TERM");
+        assert_eq!(server.wait().code(), Some(0));
+        // Nothing of the old file's log gets into the new one.
+        let server = serve(&file, &[mode]);
+        for number in 0..USERS {
+            assert_eq!(server.get(&format!("/users/user{number:04}")).json()["username"], format!("user{number:04}"));
+        }
+    }
+}
+
+/// Readers that never leave a moment without one must not keep the log from beginning anew.
+#[test]
+fn the_log_stays_short_while_an_import_runs_under_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), "userprofiles.db", 0..100);
+    let server = serve(&folder.path().join("userprofiles.db"), &["bucket.connections=pooled"]);
+    fs::write(folder.path().join("users.jsonl"), (0..20_000).map(|number| line(number) + "\n").collect::<String>())
+        .unwrap();
+    let (is_over, longest) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for client in 0..4 {
+            let (server, is_over) = (&server, &is_over);
+            scope.spawn(move || {
+                let mut connection = server.connect();
+                while !is_over.load(Ordering::Relaxed) {
+                    assert_eq!(connection.request("GET", &format!("/users/user000{client}"), "").status, 200);
+                }
+            });
+        }
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let log = fs::metadata(folder.path().join("userprofiles.db-wal")).map_or(0, |log| log.len());
+                longest.fetch_max(usize::try_from(log).unwrap(), Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let output = run(folder.path(), &["--set", "embedded.path=userprofiles.db", "import", "users.jsonl"]);
+        is_over.store(true, Ordering::Relaxed);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    });
+    let longest = longest.into_inner();
+    assert!(longest > 0 && longest < 16 << 20, "the log had {longest} bytes");
+}
