@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use userprofiles::bucket::Database;
-use userprofiles::bucket::drivers;
+use userprofiles::bucket::drivers::{self, IfMissing};
 use userprofiles::clock::{self, Deadline};
 use userprofiles::config::BucketSettings;
 use userprofiles::observe::Observer;
@@ -254,5 +254,5 @@ fn path_and_body(request: &[u8]) -> Result<(&str, &[u8]), Failure> {
 /// The settings of the tutorial, at this service.
 fn database(service: SocketAddr) -> Result<(Arc<dyn Database>, BucketSettings), Failure> {
     let settings = settings::settings(&[service], "bench", "bench", &[]);
-    Ok((drivers::open(&settings, &Observer::default())?, settings.bucket))
+    Ok((drivers::open(&settings, IfMissing::Create, &Observer::default())?, settings.bucket))
 }

@@ -356,7 +356,7 @@ fn an_sqlite_file_is_looked_at_and_left_as_it_is() {
         ("good.db", 0, all, "its owner's only"),
         ("open.db", 0, all, "chmod 600"),
         ("empty.db", 0, ["ok settings", "ok file", "ok permissions", "ok schema", "skip read"], "is empty"),
-        ("new/new.db", 0, ["ok settings", "ok file", "ok permissions", "skip schema", "skip read"], "not there yet"),
+        ("new/new.db", 1, ["ok settings", "FAIL file", "skip permissions", "skip schema", "skip read"], "is not there"),
         ("newer.db", 1, ["ok settings", "ok file", "ok permissions", "FAIL schema", "skip read"], "use that version"),
         ("no-table.db", 1, ["ok settings", "ok file", "ok permissions", "FAIL schema", "skip read"], "from a backup"),
         (

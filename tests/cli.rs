@@ -264,7 +264,7 @@ fn a_database_file_that_cannot_be_used() {
         ("folder", "name a file"),
         ("text.db", "name another"),
         ("foreign.db", "name a file of its own"),
-        ("corrupt.db", "restore it from a backup"),
+        ("corrupt.db", "stop the program first, then restore the file from a backup"),
         ("newer.db", "use that version"),
         ("no-table.db", "restore the file from a backup"),
         ("file/x.db", "name a file in a folder"),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use couchbase::Double;
-use userprofiles::bucket::drivers;
+use userprofiles::bucket::drivers::{self, IfMissing};
 use userprofiles::clock::{self, Deadline};
 use userprofiles::observe::Observer;
 use userprofiles::{BucketTimeouts, Username, get_bucket, get_user};
@@ -46,7 +46,7 @@ fn no_login_and_no_document_is_logged() {
     let double = Double::start();
     double.put("userprofile::johndoe", &format!(r#"{{"username":"johndoe","hashed_password":"{HASH}"}}"#));
     let settings = settings::settings(&[double.manager_address()], couchbase::USERNAME, couchbase::PASSWORD, &[]);
-    let database = drivers::open(&settings, &Observer::default()).unwrap();
+    let database = drivers::open(&settings, IfMissing::Create, &Observer::default()).unwrap();
     let deadline = Deadline::after(clock::now(), AMPLE);
     let mut bucket = get_bucket(database.as_ref(), &BucketTimeouts::default(), deadline).unwrap();
     assert!(get_user(bucket.as_mut(), &Username::parse("johndoe").unwrap()).unwrap().is_some());

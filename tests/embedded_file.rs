@@ -4,6 +4,7 @@
 mod support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Output;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -128,4 +129,85 @@ fn the_log_stays_short_while_an_import_runs_under_reads() {
     });
     let longest = longest.into_inner();
     assert!(longest > 0 && longest < 16 << 20, "the log had {longest} bytes");
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn an_export_never_replaces_the_database_that_it_is_made_of() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), "userprofiles.db", 0..100);
+    fs::hard_link(folder.path().join("userprofiles.db"), folder.path().join("link.db")).unwrap();
+    for name in ["userprofiles.db", "./userprofiles.db", "link.db"] {
+        let output = run(folder.path(), &["--set", "embedded.path=userprofiles.db", "export", "--force", name]);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(said(&output).contains("is a file of the database that is exported"), "{}", said(&output));
+    }
+    let output = run(folder.path(), &["--set", "embedded.path=userprofiles.db", "get", "user0007"]);
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn the_default_file_is_made_with_its_folder_for_its_owner_only() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("users.jsonl"), line(1)).unwrap();
+    let output = run(folder.path(), &["import", "users.jsonl"]);
+    assert!(output.status.success(), "{}", said(&output));
+    for name in ["data", "data/userprofiles.db"] {
+        assert_eq!(fs::metadata(folder.path().join(name)).unwrap().permissions().mode() & 0o077, 0, "{name}");
+    }
+}
+
+#[test]
+fn a_mistyped_path_is_an_error_and_never_a_new_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("typo.db");
+    for command in [&["get", "johndoe"][..], &["export"], &["export", "out.jsonl"], &["check"]] {
+        let output = run(folder.path(), &[&["--set", "embedded.path=typo.db"], command].concat());
+        let text = said(&output) + &String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {text}");
+        assert!(text.contains(&missing.display().to_string()) && text.contains("is not there"), "{command:?}: {text}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{command:?}");
+    }
+    let output = run(folder.path(), &["--set", "embedded.path=no/folder.db", "import", "/dev/null"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("make its folder"), "{}", said(&output));
+    let output = run(folder.path(), &["--set", "embedded.path=~/x.db", "import", "/dev/null"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(said(&output).contains("begins with ~"), "{}", said(&output));
+
+    let server = serve(&missing, &[]);
+    server.wait_for_log(&format!("WARN  the SQLite file {} is new and empty", missing.display()));
+    assert!(!server.log().contains("try: curl"), "there is nobody to ask for");
+    drop(server);
+    assert!(!serve(&missing, &[]).log().contains("new and empty"));
+}
+
+/// Without locks and without a log: there the file cannot change.
+#[test]
+fn a_file_on_a_read_only_disk_is_read_and_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("disk")).unwrap();
+    make(folder.path(), "disk/user profiles%.db", 0..100);
+    let in_mount = |command: &str| {
+        let script = format!("mount --bind disk disk && mount -o remount,bind,ro disk && {command}");
+        let mut shell = support::process::bound("unshare");
+        shell.args(["-rm", "sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_userprofiles")]).current_dir(folder.path());
+        shell.output().unwrap()
+    };
+    let setting = "--set 'embedded.path=disk/user profiles%.db'";
+    let output = in_mount(&format!("exec \"$@\" {setting} get user0007"));
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("mounted read-only"), "{}", said(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with(r#"{"username":"user0007","#));
+    let output = in_mount(&format!("exec \"$@\" {setting} export"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 100, "{}", said(&output));
+    let output = in_mount(&format!("exec \"$@\" {setting} import users.jsonl"));
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("lies on a read-only disk"), "{}", said(&output));
+    let serve = "exec timeout 2 \"$@\" serve --listen 127.0.0.1:0";
+    let output = in_mount(&format!("{serve} {setting}"));
+    assert!(said(&output).contains("listening on") && said(&output).contains("mounted read-only"), "{}", said(&output));
 }

@@ -8,17 +8,37 @@ use std::sync::Arc;
 use super::report::{Report, Step, Verdict};
 use super::{BucketError, BucketTimeouts, Database, couchbase, embedded};
 use crate::config::{DatabaseName, Settings};
-use crate::observe::Observer;
+use crate::observe::{Observation, Observer};
+use embedded::Embedded;
+
+/// What a database that is not there yet is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    /// Made, where it is a file.
+    Create,
+    /// An error: who reads from it has mistyped something.
+    Refuse,
+}
 
 /// Opens the database that the settings name.
 ///
 /// # Errors
 /// [`BucketError::Misconfigured`] for settings that can never work, such as a file that is no database;
 /// [`BucketError::Unavailable`] if a thread cannot be started.
-pub fn open(settings: &Settings, observer: &Observer) -> Result<Arc<dyn Database>, BucketError> {
+pub fn open(settings: &Settings, if_missing: IfMissing, observer: &Observer) -> Result<Arc<dyn Database>, BucketError> {
     let timeouts = BucketTimeouts::from(&settings.bucket);
     match settings.bucket.database {
-        DatabaseName::Embedded => Ok(Arc::new(embedded::Embedded::create(&settings.embedded.path)?)),
+        DatabaseName::Embedded => {
+            let path = &settings.embedded.path;
+            let database = match if_missing {
+                IfMissing::Create => Embedded::create(path)?,
+                IfMissing::Refuse => Embedded::open_existing(path)?,
+            };
+            if !database.is_writable() {
+                observer.emit(&Observation::DatabaseReadOnly { description: &database.describe() });
+            }
+            Ok(Arc::new(database))
+        }
         DatabaseName::Couchbase => Ok(Arc::new(couchbase::open(&settings.couchbase, timeouts, observer)?)),
         name => Err(not_built(name)),
     }

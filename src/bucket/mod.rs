@@ -22,6 +22,7 @@ pub use error::{BucketError, ErrorKind};
 pub use pool::BucketPool;
 pub use trace::Trace;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::clock::Deadline;
@@ -138,6 +139,16 @@ pub trait Database: Send + Sync {
     /// The order in which [`Bucket::list`] lists.
     fn order(&self) -> Order {
         Order::Ids
+    }
+
+    /// The files that it consists of, if it consists of files: an export must not replace them.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
+    /// True if it was made when it was opened, and so holds nothing yet.
+    fn is_new(&self) -> bool {
+        false
     }
 
     /// Opens a connection. See [`get_bucket`], which everybody calls.

@@ -1,4 +1,4 @@
-//! INT and TERM for commands that write something: a first one waits until nothing is half written, a second one does
+//! INT, TERM and HUP for commands that write something: a first one waits until nothing is half written, a second one does
 //! not.
 //!
 //! Invariant: while work is shielded a first signal ends nothing; at any other moment it ends the process at once, after
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use parking_lot::Mutex;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::{Exit, tell_user};
@@ -37,7 +37,7 @@ impl Interruption {
         Self { state: Arc::new(Mutex::new(SignalState::Free)) }
     }
 
-    /// Takes INT and TERM from now on, to the end of the process. `before_exit` is called, in another thread, before a
+    /// Takes INT, TERM and HUP (a terminal that was closed) from now on, to the end of the process. `before_exit` is called, in another thread, before a
     /// signal ends the process while nothing is shielded.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl Interruption {
     pub fn watch(before_exit: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
         let interruption = Self::none();
         let state = Arc::clone(&interruption.state);
-        let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot take signals")?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot take signals")?;
         let thread = move || {
             for _ in &mut signals {
                 let mut state = state.lock();

@@ -20,7 +20,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::bucket::{BucketTimeouts, Database, drivers};
+use crate::bucket::drivers::{self, IfMissing};
+use crate::bucket::{BucketTimeouts, Database};
 use crate::config::{Loaded, Sources, load};
 use export::{Destination, Existing, NewFile};
 use get::GetOutcome;
@@ -219,7 +220,7 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
     match command {
         Command::Serve(flags) => serve::run(loaded, sources, flags.import.as_deref(), observer),
         Command::Import(file) => {
-            let database = drivers::open(&loaded.settings, observer)?;
+            let database = drivers::open(&loaded.settings, IfMissing::Create, observer)?;
             let interruption = Interruption::watch(|| {
                 tell_user("interrupted: what is stored is whole, and importing the whole file once more is safe");
             })?;
@@ -229,12 +230,12 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
             Ok(if outcome.rejected == 0 { Exit::Done } else { Exit::SomeRejected })
         }
         Command::Export(destination, existing) => {
-            let database = drivers::open(&loaded.settings, observer)?;
+            let database = drivers::open(&loaded.settings, IfMissing::Refuse, observer)?;
             export(database.as_ref(), &timeouts, &destination, existing)
         }
         Command::Check => check::run(&loaded.settings, observer, &mut io::stdout()),
         Command::Get(username) => {
-            let database = drivers::open(&loaded.settings, observer)?;
+            let database = drivers::open(&loaded.settings, IfMissing::Refuse, observer)?;
             Ok(match get::run(database.as_ref(), &timeouts, &username, &mut io::stdout())? {
                 GetOutcome::Found => Exit::Done,
                 GetOutcome::NotFound => {
@@ -267,11 +268,12 @@ fn export(
             export::run(database, timeouts, &mut BufWriter::new(io::stdout().lock()), &progress)?
         }
         Destination::File(path) => {
+            export::refuse_own_files(database, path)?;
             let mut file = NewFile::begin(path, existing)?;
-            let temporary = file.temporary_path().to_owned();
+            let temporary = file.temporary_path().map(std::path::Path::to_owned);
             let interruption = Interruption::watch(move || {
                 // If it is gone already, so much the better.
-                let _ = std::fs::remove_file(&temporary);
+                let _ = temporary.as_ref().map(std::fs::remove_file);
                 tell_user("interrupted: no file was written");
             })?;
             let outcome = export::run(database, timeouts, &mut file, &progress)?;

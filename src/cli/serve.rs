@@ -17,9 +17,12 @@ use super::interruption::Interruption;
 use super::reload::Reloader;
 use crate::admin::Admin;
 use crate::api::Api;
-use crate::bucket::{BucketPool, BucketTimeouts, drivers};
+use crate::bucket::drivers::{self, IfMissing};
+use crate::bucket::rest::path_segment::segment;
+use crate::bucket::{BucketPool, BucketTimeouts};
 use crate::config::{HttpSettings, ListenAddress, Loaded, Settings, Sources};
 use crate::http::{Limits, Listener, Server, Workforce, bind, clamp_connections};
+use crate::model::DocumentId;
 use crate::observe::{Observation, Observer};
 
 /// One answers `/live` while the other waits for the database to say `/ready`.
@@ -42,12 +45,16 @@ pub fn run(
     observer: &Observer,
 ) -> anyhow::Result<Exit> {
     let settings = &loaded.settings;
-    let database = drivers::open(settings, observer)?;
+    let database = drivers::open(settings, IfMissing::Create, observer)?;
+    let mut example = None;
     if let Some(file) = import_file {
         let timeouts = BucketTimeouts::from(&settings.bucket);
         let outcome =
             import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(file), &Interruption::none())?;
         observer.emit(&Observation::Imported { rejected: outcome.rejected, summary: &outcome });
+        example = outcome.example;
+    } else if database.is_new() {
+        observer.emit(&Observation::DatabaseIsNew { description: &database.describe() });
     }
     let workforce = Workforce::new("http", usize::from(settings.http.workers));
     let max_buckets = bucket_connections(settings, workforce);
@@ -73,6 +80,9 @@ pub fn run(
         ),
     };
     report_addresses(public.addresses(), admin.as_ref().map_or(&[], Server::addresses), observer);
+    if let Some(username) = example.as_ref().and_then(DocumentId::username) {
+        suggest_request(public.addresses(), &segment(username).to_string(), observer);
+    }
 
     let reloader = Reloader::start(sources, loaded, &database, observer).context("cannot start threads")?;
     wait_for_the_end(&mut signals, &reloader)?;
@@ -115,10 +125,14 @@ fn report_addresses(public: &[String], admin: &[String], observer: &Observer) {
     for address in admin {
         observer.emit(&Observation::AdminListening { url: &as_url(address) });
     }
+}
+
+/// How to ask for a user, where it is known that there is one.
+fn suggest_request(public: &[String], username: &str, observer: &Observer) {
     let Some(address) = public.first() else { return };
     let command = match address.strip_prefix("unix:") {
-        Some(path) => format!("curl --unix-socket {path} http://localhost/users/johndoe"),
-        None => format!("curl -i {}/users/johndoe", as_url(address)),
+        Some(path) => format!("curl --unix-socket {path} http://localhost/users/{username}"),
+        None => format!("curl -i {}/users/{username}", as_url(address)),
     };
     observer.emit(&Observation::TryCommand { command: &command });
 }

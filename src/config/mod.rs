@@ -23,8 +23,9 @@ pub use load::{Loaded, load};
 pub use print::{effective, example};
 pub use sections::{
     AdminSettings, ArangodbSettings, BucketSettings, CassandraSettings, Connections, Consistency, CouchbaseApi,
-    CouchbaseSettings, CouchdbSettings, DatabaseName, ElasticsearchSettings, EmbeddedSettings, HttpSettings, LogFormat,
-    LogSettings, LoginSettings, MongodbSettings, Network, RestSettings, Settings, TlsSettings,
+    CouchbaseSettings, CouchdbSettings, DEFAULT_PATH as DEFAULT_DATABASE_PATH, DatabaseName, ElasticsearchSettings,
+    EmbeddedSettings, HttpSettings, LogFormat, LogSettings, LoginSettings, MongodbSettings, Network, RestSettings,
+    Settings, TlsSettings,
 };
 pub use setting::{ListenAddress, SecretSource, Url, UrlScheme, Verification, bracketed, is_loopback};
 pub use sources::Sources;

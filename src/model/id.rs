@@ -90,10 +90,10 @@ impl DocumentId {
         Self([USERPROFILE_DOC_TYPE, "::", username.as_str()].concat())
     }
 
-    /// True if it is the id of the profile of this user.
+    /// The user whose profile it is the id of; `None`: it is that of something else.
     #[must_use]
-    pub fn is_of(&self, username: &str) -> bool {
-        self.0.strip_prefix(USERPROFILE_DOC_TYPE).and_then(|rest| rest.strip_prefix("::")) == Some(username)
+    pub fn username(&self) -> Option<&str> {
+        self.0.strip_prefix(USERPROFILE_DOC_TYPE).and_then(|rest| rest.strip_prefix("::"))
     }
 
     /// An id that a database has told us. It may be that of a document which is no profile.

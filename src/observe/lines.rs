@@ -107,6 +107,13 @@ pub(super) fn log(observation: &Observation<'_>) {
             "[{section}] {place} or username has changed: all of [{section}] needs a restart, its password and certificates \
              too"
         ),
+        Observation::DatabaseReadOnly { description } => {
+            warn!("{description} lies on a disk that is mounted read-only: it is read, and nothing can be imported");
+        }
+        Observation::DatabaseIsNew { description } => warn!(
+            "{description} is new and empty, so every user is unknown: import some (userprofiles import FILE.jsonl), or \
+             correct [embedded] path if there should be users"
+        ),
         Observation::Draining { limit } => {
             info!("shutting down: requests that were received are answered within {} s", limit.as_secs());
         }

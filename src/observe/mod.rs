@@ -239,6 +239,16 @@ pub enum Observation<'a> {
         /// The setting that names the place.
         place: &'static str,
     },
+    /// The database can be read only.
+    DatabaseReadOnly {
+        /// Which one.
+        description: &'a str,
+    },
+    /// The database was made at this start.
+    DatabaseIsNew {
+        /// Which one.
+        description: &'a str,
+    },
     /// TERM or INT was received: what was sent is answered.
     Draining {
         /// For how long at most.

@@ -7,8 +7,6 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustix::fs::{Access, access};
-
 use super::file::DatabaseFile;
 use super::{FileConnection, failure, schema};
 use crate::bucket::report::Report;
@@ -24,7 +22,11 @@ pub fn run(path: &Path, timeouts: &BucketTimeouts, report: &mut Report) {
     report.passed("settings", "[bucket] database = \"embedded\"");
     let file = match DatabaseFile::find(path) {
         Ok(Some(file)) => file,
-        Ok(None) => return not_there_yet(path, report),
+        Ok(None) => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            report.failed("file", failure::missing(&path).reason());
+            return report.skip_all(&["permissions", "schema", "read"], "file");
+        }
         Err(error) => {
             report.failed("file", error.reason());
             return report.skip_all(&["permissions", "schema", "read"], "file");
@@ -66,21 +68,6 @@ fn read(connection: &mut FileConnection, report: &mut Report) {
         Ok(_) | Err(BucketError::InvalidDocument(_)) => report.passed("read", "a document was looked for"),
         Err(error) => report.failed("read", error.reason()),
     }
-}
-
-/// That is no failure: the first start makes it. But it must be able to.
-fn not_there_yet(path: &Path, report: &mut Report) {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    report.passed("file", format!("{} is not there yet: `serve` or `import` makes it", path.display()));
-    let folder = path.ancestors().skip(1).find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-    match access(folder, Access::WRITE_OK | Access::EXEC_OK) {
-        Ok(()) => report.passed("permissions", format!("it can be made in {}", folder.display())),
-        Err(error) => {
-            let error = failure::from_file_system(&path, &error.into());
-            report.failed("permissions", error.reason());
-        }
-    }
-    report.skip_all(&["schema", "read"], "file");
 }
 
 fn permissions(path: &Path, metadata: &Metadata) -> String {

@@ -30,6 +30,24 @@ pub(super) fn not_a_file(path: &Path) -> BucketError {
     misconfigured(path, "is not a regular file (a folder or a device, perhaps): name a file")
 }
 
+/// There is no file, and nothing that is to be made.
+pub(super) fn missing(path: &Path) -> BucketError {
+    misconfigured(
+        path,
+        "is not there: correct the path (a relative one begins in the folder that the command runs in), or make the file \
+         with `userprofiles import FILE.jsonl`",
+    )
+}
+
+/// What is in the log of a file on a read-only disk cannot be read.
+pub(super) fn log_on_read_only_disk(path: &Path) -> BucketError {
+    misconfigured(
+        path,
+        "lies on a read-only disk, and the file of that name that ends in -wal holds changes that are not in it yet: mount \
+         the disk for writing once and run `userprofiles get` on it, or copy both files elsewhere",
+    )
+}
+
 /// There was a file at the start and there is none now.
 pub(super) fn vanished(path: &Path) -> BucketError {
     misconfigured(
@@ -104,7 +122,7 @@ pub(super) fn no_log(path: &Path) -> BucketError {
 /// What a failure to find or make the file means.
 pub(super) fn from_file_system(path: &Path, error: &io::Error) -> BucketError {
     let rights = "give this program the right to read and write the file and its folder, or name another file";
-    let elsewhere = "name a file in a folder that exists or can be made";
+    let elsewhere = "make its folder, or name a file in a folder that exists";
     match error.kind() {
         ErrorKind::PermissionDenied => misconfigured(path, &format!("cannot be used ({error}): {rights}")),
         ErrorKind::ReadOnlyFilesystem => misconfigured(

@@ -5,23 +5,38 @@
 
 use std::fs::{self, DirBuilder, Metadata, OpenOptions};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags};
+use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::failure;
 use super::watch::FileWatch;
 use crate::bucket::BucketError;
+use crate::config::DEFAULT_DATABASE_PATH;
 
 /// The database file: its place, and which file it was at the start.
 pub(super) struct DatabaseFile {
     /// Absolute: `SQLite` would take some relative ones (`file:…`, `:memory:`) for something other than a path.
     pub(super) path: PathBuf,
+    /// What its disk allows.
+    pub(super) medium: Medium,
     identity: FileIdentity,
     /// Once a connection is kept open.
     watch: OnceLock<FileWatch>,
+}
+
+/// What the disk of a file allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Medium {
+    /// Reading and writing.
+    Writable,
+    /// It is mounted read-only: nobody can change the file, so it is read without locks and without a log.
+    ReadOnly,
 }
 
 /// What stays with a file when its name does not.
@@ -35,6 +50,16 @@ struct FileIdentity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ForeignChanges(u64);
 
+impl Medium {
+    fn of(path: &Path) -> Self {
+        match statvfs(path) {
+            Ok(found) if found.f_flag.contains(StatVfsMountFlags::RDONLY) => Self::ReadOnly,
+            // A file that cannot be asked about fails when it is opened.
+            Ok(_) | Err(_) => Self::Writable,
+        }
+    }
+}
+
 impl FileIdentity {
     fn of(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
@@ -42,18 +67,19 @@ impl FileIdentity {
 }
 
 impl DatabaseFile {
-    /// Finds the file, or makes an empty one (mode 0600) and its folder (0700).
+    /// Finds the file, or makes an empty one (mode 0600). The folder of the default path is made too (0700): any other that
+    /// is missing may be a mistyped path.
     pub(super) fn make(path: &Path) -> Result<Self, BucketError> {
-        let failed = |error: io::Error| failure::from_file_system(path, &error);
-        let path = std::path::absolute(path).map_err(failed)?;
-        match fs::metadata(&path) {
-            Ok(metadata) if metadata.is_file() => {}
-            Ok(_) => return Err(failure::not_a_file(&path)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make_empty(&path).map_err(failed)?,
-            Err(error) => return Err(failed(error)),
+        if let Some(found) = Self::find(path)? {
+            return Ok(found);
         }
-        let metadata = fs::metadata(&path).map_err(failed)?;
-        Ok(Self::found(path, &metadata))
+        let failed = |error: io::Error| failure::from_file_system(path, &error);
+        if let (true, Some(folder)) = (path == Path::new(DEFAULT_DATABASE_PATH), path.parent()) {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        }
+        let path = std::path::absolute(path).map_err(failed)?;
+        make_empty(&path).map_err(|error| failure::from_file_system(&path, &error))?;
+        Self::find(&path)?.ok_or_else(|| failure::missing(&path))
     }
 
     /// Finds the file, and makes none.
@@ -69,7 +95,8 @@ impl DatabaseFile {
     }
 
     fn found(path: PathBuf, metadata: &Metadata) -> Self {
-        Self { path, identity: FileIdentity::of(metadata), watch: OnceLock::new() }
+        let (medium, identity) = (Medium::of(&path), FileIdentity::of(metadata));
+        Self { path, medium, identity, watch: OnceLock::new() }
     }
 
     /// Watches for changes by others from now on. A connection must be open that has read from the file.
@@ -83,16 +110,38 @@ impl DatabaseFile {
 
     /// How long its log is, in bytes.
     pub(super) fn log_bytes(&self) -> u64 {
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        fs::metadata(log).map_or(0, |metadata| metadata.len())
+        fs::metadata(self.beside("-wal")).map_or(0, |metadata| metadata.len())
+    }
+
+    /// The file and those that `SQLite` keeps beside it.
+    pub(super) fn all(&self) -> Vec<PathBuf> {
+        vec![self.path.clone(), self.beside("-wal"), self.beside("-shm")]
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(ending);
+        name.into()
     }
 
     /// Opens a connection, and makes no file. Nothing is read from it yet.
     pub(super) fn connect(&self) -> Result<Connection, BucketError> {
         // One thread at a time uses a bucket connection, so SQLite need not lock it.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Connection::open_with_flags(&self.path, flags).map_err(|error| failure::from_sqlite(&self.path, &error))
+        let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = match self.medium {
+            Medium::Writable => Connection::open_with_flags(&self.path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE),
+            Medium::ReadOnly => {
+                let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+                Connection::open_with_flags(self.immutable_uri(), flags)
+            }
+        };
+        connection.map_err(|error| failure::from_sqlite(&self.path, &error))
+    }
+
+    /// `SQLite`, "URI Filenames": no locks are taken and no other file is looked for.
+    fn immutable_uri(&self) -> String {
+        let path = percent_encode(self.path.as_os_str().as_bytes(), NON_ALPHANUMERIC);
+        format!("file:{path}?immutable=1")
     }
 
     /// Returns how often somebody other than `SQLite` has changed it (see `watch`). Asks the file system, not the file: a
@@ -112,9 +161,6 @@ impl DatabaseFile {
 }
 
 fn make_empty(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         // Another process was quicker, or it is a link that leads nowhere: SQLite will find out.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

@@ -20,7 +20,7 @@ mod shared_lock;
 mod watch;
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,8 @@ use super::{Bucket, BucketError, BucketTimeouts, Cursor, Database, Document, Lis
 use crate::clock::{self, Deadline};
 use crate::config::DatabaseName;
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
-use file::{DatabaseFile, ForeignChanges};
+use file::{DatabaseFile, ForeignChanges, Medium};
+use schema::TableState;
 use shared_lock::SharedLock;
 
 /// Look-ups go through the index, and read the id of the row all the same, to be compared: `SQLite` would take it from the
@@ -64,12 +65,14 @@ const FILE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// The `SQLite` file that holds the documents.
 pub struct Embedded {
     file: Arc<DatabaseFile>,
-    lock: Arc<SharedLock>,
+    /// None is needed on a read-only disk.
+    lock: Option<Arc<SharedLock>>,
+    before: TableState,
 }
 
 impl Embedded {
-    /// Opens the file, and makes it with its folder if there is none: readable by its owner only, since it holds
-    /// password hashes. A file of another program is left as it is.
+    /// Opens the file, and makes it if there is none: readable by its owner only, since it holds password hashes. A file of
+    /// another program is left as it is.
     ///
     /// # Errors
     /// [`BucketError::Misconfigured`] for a path that cannot be a database of ours: no rights, a folder, a read-only
@@ -77,12 +80,37 @@ impl Embedded {
     /// [`BucketError::Unavailable`] if the file is locked for over five seconds, the disk is full or fails, or there is
     /// no thread left.
     pub fn create(path: &Path) -> Result<Self, BucketError> {
-        let file = DatabaseFile::make(path)?;
+        Self::of_file(DatabaseFile::make(path)?)
+    }
+
+    /// Opens the file, and makes none.
+    ///
+    /// # Errors
+    /// As [`Embedded::create`], and [`BucketError::Misconfigured`] if there is none.
+    pub fn open_existing(path: &Path) -> Result<Self, BucketError> {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self::of_file(DatabaseFile::find(path)?.ok_or_else(|| failure::missing(&absolute))?)
+    }
+
+    fn of_file(file: DatabaseFile) -> Result<Self, BucketError> {
         let mut keeper = file.connect()?;
-        schema::prepare(&mut keeper, &file.path)?;
-        file.watch()?;
-        let lock = SharedLock::start(keeper).map_err(|error| failure::from_file_system(&file.path, &error))?;
-        Ok(Self { file: Arc::new(file), lock: Arc::new(lock) })
+        let (lock, before) = match file.medium {
+            Medium::Writable => {
+                let before = schema::prepare(&mut keeper, &file.path)?;
+                file.watch()?;
+                let lock = SharedLock::start(keeper).map_err(|error| failure::from_file_system(&file.path, &error))?;
+                (Some(Arc::new(lock)), before)
+            }
+            Medium::ReadOnly if file.log_bytes() > 0 => return Err(failure::log_on_read_only_disk(&file.path)),
+            Medium::ReadOnly => (None, schema::look(&keeper, &file.path)?),
+        };
+        Ok(Self { file: Arc::new(file), lock, before })
+    }
+
+    /// False where the disk is mounted read-only.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.file.medium == Medium::Writable
     }
 }
 
@@ -95,8 +123,16 @@ impl Database for Embedded {
         format!("the SQLite file {}", self.file.path.display())
     }
 
+    fn files(&self) -> Vec<PathBuf> {
+        self.file.all()
+    }
+
+    fn is_new(&self) -> bool {
+        self.before == TableState::Missing
+    }
+
     fn open(&self, _: &BucketTimeouts, deadline: Deadline) -> Result<Box<dyn Bucket>, BucketError> {
-        Ok(Box::new(FileConnection::open(Arc::clone(&self.file), Some(Arc::clone(&self.lock)), deadline)?))
+        Ok(Box::new(FileConnection::open(Arc::clone(&self.file), self.lock.clone(), deadline)?))
     }
 }
 

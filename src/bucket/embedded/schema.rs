@@ -36,14 +36,19 @@ enum Contents {
     Foreign,
 }
 
-/// Makes sure that the file is ours, has our table, can be written to and is in WAL mode.
-pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), BucketError> {
+/// Makes sure that the file is ours, has our table, can be written to and is in WAL mode. Returns what was in it before.
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<TableState, BucketError> {
     let failed = |error: rusqlite::Error| failure::from_sqlite(path, &error);
+    let mut before = TableState::Ready;
     if contents(connection).map_err(failed)? == Contents::Nothing {
         migrate(connection).map_err(failed)?;
+        before = TableState::Missing;
     }
     if look(connection, path)? == TableState::Missing {
         return Err(failure::foreign(path));
+    }
+    if connection.is_readonly(MAIN_DB).map_err(failed)? {
+        return Err(failure::read_only(path));
     }
     let mode = switch_to_wal(connection).map_err(failed)?;
     if mode != "wal" {
@@ -53,7 +58,7 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Bu
     contents(connection).map_err(failed)?;
     // It is no loss but that of time if another process writes just now, or the disk is full.
     let _ = put_size_in_log(connection);
-    Ok(())
+    Ok(before)
 }
 
 /// The state of our table in a file that can be used.
@@ -76,9 +81,6 @@ pub(super) fn look(connection: &Connection, path: &Path) -> Result<TableState, B
     }
     if !table_fits(connection).map_err(failed)? {
         return Err(failure::wrong_table(path));
-    }
-    if connection.is_readonly(MAIN_DB).map_err(failed)? {
-        return Err(failure::read_only(path));
     }
     Ok(TableState::Ready)
 }

@@ -77,13 +77,13 @@ fn documents_come_back_byte_for_byte_also_after_a_new_start() {
 }
 
 #[test]
-fn file_and_folder_are_made_for_their_owner_only() {
+fn a_file_is_made_for_its_owner_only_and_no_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("made/on the way/userprofiles.db");
+    assert!(refusal(&folder.path().join("missing/userprofiles.db")).contains("make its folder"));
+    let path = folder.path().join("userprofiles.db");
     let _database = Embedded::create(&path).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o077;
     assert_eq!(mode(&path), 0);
-    assert_eq!(mode(path.parent().unwrap()), 0);
     assert_eq!(mode(&path.with_file_name("userprofiles.db-wal")), 0);
 }
 
@@ -111,7 +111,7 @@ fn paths_that_cannot_be_a_database_are_refused_with_what_to_do() {
         (file.clone(), "is not an SQLite file"),
         (short, "is not an SQLite file"),
         (file.join("below.db"), "cannot be made"),
-        (nowhere, "cannot be made"),
+        (nowhere, "is not there"),
         (folder.path().join("nul\0"), "cannot be made"),
         (folder.path().join("x".repeat(300)), "cannot be made"),
         (PathBuf::new(), "cannot be made"),

@@ -4,12 +4,22 @@
 //! changed under its name.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 use tempfile::NamedTempFile;
+
+use crate::bucket::Database;
+
+/// The open files of this process, by their numbers.
+const DESCRIPTORS: &str = "/proc/self/fd";
+
+const TEMPORARY_PREFIX: &str = ".userprofiles-export-";
 
 /// Where documents are exported to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,11 +51,19 @@ pub enum Existing {
     Replace,
 }
 
-/// A file that is written under a temporary name, and removed if it is dropped before it is finished.
+/// A file that is written without a name, or under a temporary one where the file system knows no other way, and is gone if
+/// it is dropped before it is finished.
 pub struct NewFile {
-    writer: BufWriter<NamedTempFile>,
+    writer: BufWriter<Unfinished>,
+    folder: PathBuf,
     path: PathBuf,
     existing: Existing,
+}
+
+enum Unfinished {
+    /// Nothing is left of it, whatever ends the process (open(2), `O_TMPFILE`).
+    Nameless(File),
+    Named(NamedTempFile),
 }
 
 impl NewFile {
@@ -63,17 +81,18 @@ impl NewFile {
             _ => {}
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new()
-            .prefix(".userprofiles-export-")
-            .tempfile_in(folder)
+        let unfinished = Unfinished::begin(folder)
             .with_context(|| format!("{} cannot be written: name a file in a folder that can be", path.display()))?;
-        Ok(Self { writer: BufWriter::new(file), path: path.to_owned(), existing })
+        Ok(Self { writer: BufWriter::new(unfinished), folder: folder.to_owned(), path: path.to_owned(), existing })
     }
 
-    /// Where the bytes are before it is finished.
+    /// Where the bytes are before it is finished; `None`: under no name.
     #[must_use]
-    pub fn temporary_path(&self) -> &Path {
-        self.writer.get_ref().path()
+    pub fn temporary_path(&self) -> Option<&Path> {
+        match self.writer.get_ref() {
+            Unfinished::Nameless(_) => None,
+            Unfinished::Named(file) => Some(file.path()),
+        }
     }
 
     /// Puts the file in its place, once all of it is on the disk.
@@ -81,24 +100,83 @@ impl NewFile {
     /// # Errors
     /// If that fails, or if a file that may not be replaced has come there meanwhile.
     pub fn finish(self) -> anyhow::Result<()> {
-        let Self { writer, path, existing } = self;
+        let Self { writer, folder, path, existing } = self;
         let not_written = || format!("{} cannot be written", path.display());
-        let file = writer.into_inner().map_err(io::IntoInnerError::into_error).with_context(not_written)?;
-        file.as_file().sync_all().with_context(not_written)?;
-        let placed = match existing {
-            Existing::Replace => file.persist(&path),
-            Existing::Refuse => file.persist_noclobber(&path),
-        };
-        match placed {
-            Ok(_) => Ok(()),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => bail!(already_there(&path)),
-            Err(error) => Err(error.error).with_context(not_written),
+        let unfinished = writer.into_inner().map_err(io::IntoInnerError::into_error).with_context(not_written)?;
+        unfinished.file().sync_all().with_context(not_written)?;
+        match unfinished.place(&folder, &path, existing) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => bail!(already_there(&path)),
+            Err(error) => Err(error).with_context(not_written),
         }
     }
 }
 
+impl Unfinished {
+    fn begin(folder: &Path) -> io::Result<Self> {
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        match openat(CWD, folder, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(descriptor) if Path::new(DESCRIPTORS).exists() => Ok(Self::Nameless(File::from(descriptor))),
+            _ => tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder).map(Self::Named),
+        }
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Self::Nameless(file) => file,
+            Self::Named(file) => file.as_file(),
+        }
+    }
+
+    /// Gives the file its name. A name that is taken can only be given to a file that has one already.
+    fn place(self, folder: &Path, path: &Path, existing: Existing) -> io::Result<()> {
+        let named = match self {
+            Self::Nameless(file) if existing == Existing::Refuse => return link(&file, path),
+            Self::Nameless(file) => {
+                let make = |name: &Path| link(&file, name);
+                tempfile::Builder::new().prefix(TEMPORARY_PREFIX).make_in(folder, make)?.into_temp_path()
+            }
+            Self::Named(file) => file.into_temp_path(),
+        };
+        let placed = match existing {
+            Existing::Replace => named.persist(path),
+            Existing::Refuse => named.persist_noclobber(path),
+        };
+        placed.map_err(|error| error.error)
+    }
+}
+
+/// open(2): a file without a name gets one by way of its descriptor.
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    let descriptor = format!("{DESCRIPTORS}/{}", file.as_raw_fd());
+    Ok(linkat(CWD, descriptor, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+/// Refuses to put an export in the place of the database that it is made of, by whatever name.
+///
+/// # Errors
+/// If `path` is one of the database's files.
+pub fn refuse_own_files(database: &dyn Database, path: &Path) -> anyhow::Result<()> {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    let Some(wanted) = identity(path) else { return Ok(()) };
+    if database.files().iter().any(|file| identity(file) == Some(wanted)) {
+        bail!("{} is a file of the database that is exported: name another one", path.display());
+    }
+    Ok(())
+}
+
 fn already_there(path: &Path) -> String {
     format!("{} is there already: name another file, or replace it with --force", path.display())
+}
+
+impl Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file().flush()
+    }
 }
 
 impl Write for NewFile {

@@ -7,7 +7,7 @@
 mod destination;
 mod sorted;
 
-pub use destination::{Destination, Existing, NewFile};
+pub use destination::{Destination, Existing, NewFile, refuse_own_files};
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};

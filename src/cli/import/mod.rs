@@ -24,6 +24,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::interruption::Interruption;
 use crate::bucket::{BucketTimeouts, Database};
+use crate::model::DocumentId;
 use batch::{Batch, Store};
 use lines::Lines;
 use rejects::Rejects;
@@ -71,11 +72,13 @@ pub struct ImportOutcome {
     pub rejected: u64,
     /// Where to read about these.
     pub rejects: RejectsReport,
+    /// A document that is stored now, if any is.
+    pub example: Option<DocumentId>,
 }
 
 impl fmt::Display for ImportOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stored, rejected, rejects } = self;
+        let Self { stored, rejected, rejects, .. } = self;
         let Some((line, reason)) = &rejects.first else {
             return write!(f, "{stored} lines stored, none rejected");
         };
@@ -128,13 +131,17 @@ fn import(
     let mut rejects = Rejects::new(rejects_path);
     let mut store = Store::new(database, timeouts);
     let mut batch = Batch::default();
+    let mut example = None;
     while let Some(line) = lines.next().context("reading it failed")? {
         progress.set_position(line.bytes_read);
         if is_blank(line.text) {
             continue;
         }
         match parse_line(line.text) {
-            Ok(document) => batch.add(line.number, document),
+            Ok(document) => {
+                example.get_or_insert_with(|| document.id.clone());
+                batch.add(line.number, document);
+            }
             Err(rejection) => rejects.add(line.number, rejection),
         }
         if batch.is_full() {
@@ -149,7 +156,8 @@ fn import(
     }
     interruption.shield(|| store.store(&batch))?;
     progress.finish_and_clear();
-    Ok(ImportOutcome { stored: store.stored_lines(), rejected: rejects.count(), rejects: rejects.finish() })
+    let (stored, rejected) = (store.stored_lines(), rejects.count());
+    Ok(ImportOutcome { stored, rejected, rejects: rejects.finish(), example })
 }
 
 fn is_blank(line: &[u8]) -> bool {

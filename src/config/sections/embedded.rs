@@ -7,12 +7,15 @@ use crate::config::error::Origin;
 use crate::config::setting::{FilePath, Origins, section};
 use crate::config::sources::Sources;
 
+/// The one file whose folder is made.
+pub const DEFAULT_PATH: &str = "data/userprofiles.db";
+
 section! {
     /// For [bucket] database = "embedded": a file of this program's own (SQLite).
     pub struct EmbeddedSettings in "embedded" {
         /// The file. Unset: $STATE_DIRECTORY/userprofiles.db where systemd sets that (StateDirectory=), else
-        /// data/userprofiles.db. Its folder is made.
-        pub path: FilePath = PathBuf::from("data/userprofiles.db"); example "data/userprofiles.db",
+        /// data/userprofiles.db. Only that folder is made if it is missing.
+        pub path: FilePath = PathBuf::from(DEFAULT_PATH); example "data/userprofiles.db",
     }
 }
 

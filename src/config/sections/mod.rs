@@ -18,7 +18,7 @@ pub use admin::AdminSettings;
 pub use bucket::{BucketSettings, Connections, DatabaseName};
 pub use cassandra::{CassandraSettings, Consistency};
 pub use couchbase::{CouchbaseApi, CouchbaseSettings, Network};
-pub use embedded::EmbeddedSettings;
+pub use embedded::{DEFAULT_PATH, EmbeddedSettings};
 pub use http::HttpSettings;
 pub use log::{LogFormat, LogSettings};
 pub use login::LoginSettings;

@@ -49,7 +49,13 @@ impl Kind for FilePath {
     type Value = PathBuf;
 
     fn read(raw: &Raw) -> Result<PathBuf, String> {
-        Text::read(raw).map(PathBuf::from)
+        let path = Text::read(raw)?;
+        if path == "~" || path.starts_with("~/") {
+            return Err(
+                "begins with ~, which only a shell replaces by the home folder: write the whole path".to_owned()
+            );
+        }
+        Ok(PathBuf::from(path))
     }
 
     fn to_toml(path: &PathBuf) -> Option<String> {

@@ -65,7 +65,7 @@ fn may_be_decoded_again(id: &DocumentId) -> bool {
 /// What is no user profile names nobody: whoever reads the document refuses it.
 fn names_another_user(document: &[u8], id: &DocumentId) -> bool {
     match UserInDb::from_json(document) {
-        Ok(user) => user.is_none_or(|user| !id.is_of(&user.username)),
+        Ok(user) => user.is_none_or(|user| id.username() != Some(&user.username)),
         Err(_) => false,
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::clock;
+use crate::clock::{self, Deadline};
 use crate::threads;
 
 /// For how long addresses are used. A host that moves is followed within this time even if nothing fails.
@@ -69,7 +69,7 @@ impl Names {
     /// # Errors
     /// [`NotFound`]
     pub fn addresses(&self, host: &str, wait: Duration) -> Result<Vec<IpAddr>, NotFound> {
-        let until = clock::now() + wait;
+        let until = Deadline::after(clock::now(), wait).instant();
         let lookup = self.current(host).map_err(NotFound::Failed)?;
         let mut outcome = lookup.outcome.lock();
         loop {
