@@ -23,6 +23,8 @@ pub enum ProblemCode {
     MethodNotAllowed,
     /// 408: a head was begun and not finished in time.
     RequestTimeout,
+    /// 412: `If-Match` names another state of the profile.
+    PreconditionFailed,
     /// 414: the request line is too long.
     UriTooLong,
     /// 417: an `Expect` that nobody knows.
@@ -31,7 +33,7 @@ pub enum ProblemCode {
     HeadersTooLarge,
     /// 500: a defect of this program.
     Internal,
-    /// 501: a transfer coding that nobody knows.
+    /// 501: a transfer coding or a method that nobody knows.
     NotImplemented,
     /// 505: a major version of HTTP other than 1.
     VersionNotSupported,
@@ -49,13 +51,14 @@ pub enum ProblemCode {
 
 impl ProblemCode {
     /// Every code, for documentation and tests.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::UserNotFound,
         Self::NotFound,
         Self::InvalidUsername,
         Self::BadRequest,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
+        Self::PreconditionFailed,
         Self::UriTooLong,
         Self::ExpectationFailed,
         Self::HeadersTooLarge,
@@ -78,6 +81,7 @@ impl ProblemCode {
             Self::BadRequest => (400, "bad-request", "Bad request"),
             Self::MethodNotAllowed => (405, "method-not-allowed", "Method not allowed"),
             Self::RequestTimeout => (408, "request-timeout", "Request timeout"),
+            Self::PreconditionFailed => (412, "precondition-failed", "Precondition failed"),
             Self::UriTooLong => (414, "uri-too-long", "URI too long"),
             Self::ExpectationFailed => (417, "expectation-failed", "Expectation failed"),
             Self::HeadersTooLarge => (431, "headers-too-large", "Request header fields too large"),

@@ -58,7 +58,7 @@ fn a_request_on_a_warm_connection_allocates_no_more_than_it_did() {
     let database = Arc::new(Embedded::create(&folder.path().join("x.db")).unwrap());
     let buckets = Arc::new(BucketPool::new(database, &settings.bucket, 1, &observer));
     let application = Api::new(buckets, &settings.http, &observer).into_application();
-    let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap();
+    let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap().listeners;
     let limits = Limits::from(&settings.http);
     let server = Server::start(listeners, application, limits, Workforce::new("test", 1), &observer).unwrap();
     let mut client = TcpStream::connect(&server.addresses()[0]).unwrap();

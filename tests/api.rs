@@ -64,12 +64,45 @@ fn what_is_known_already_is_not_sent_again() {
     assert_eq!(client.request("HEAD", "/users/johndoe", &format!("If-None-Match: {tag}\r\n")).status, 304);
 }
 
+/// RFC 9110 §13.1.1 and §13.2.2.
+#[test]
+fn if_match_is_evaluated_before_if_none_match() {
+    let server = Server::embedded(&[]);
+    let mut client = server.connect();
+    let tag = client.request("GET", "/users/johndoe", "").field("etag").unwrap().to_owned();
+    for (fields, status) in [
+        (format!("If-Match: {tag}\r\n"), 200),
+        ("If-Match: *\r\n".to_owned(), 200),
+        (format!("If-Match: \"x\", {tag}\r\n"), 200),
+        (format!("If-Match: \"x\"\r\nIf-Match: {tag}\r\n"), 200),
+        (format!("If-Match: {tag}\r\nIf-None-Match: {tag}\r\n"), 304),
+        ("If-Match: \"x\"\r\n".to_owned(), 412),
+        (format!("If-Match: W/{tag}\r\n"), 412),
+        (format!("If-Match: \"x\"\r\nIf-None-Match: {tag}\r\n"), 412),
+    ] {
+        for method in ["GET", "HEAD"] {
+            assert_eq!(client.request(method, "/users/johndoe", &fields).status, status, "{method} {fields}");
+        }
+        if status == 412 {
+            client.request("GET", "/users/johndoe", &fields).assert_problem(412, "precondition-failed");
+        }
+    }
+    client.request("GET", "/users/nobody", "If-Match: *\r\n").assert_problem(404, "user-not-found");
+}
+
 #[test]
 fn a_user_that_is_not_there() {
     let server = Server::embedded(&[]);
     let problem = server.get("/users/nobody?x=1").assert_problem(404, "user-not-found");
     assert_eq!(problem["detail"], "User not found");
     assert_eq!(problem["instance"], "/users/nobody");
+    // A 404 may be cached as a 200 may.
+    assert_eq!(server.get("/users/nobody").field("cache-control"), Some("no-cache"));
+    let server = Server::embedded(&["http.cache_control=max-age=60"]);
+    for path in ["/users/nobody", "/users/johndoe"] {
+        assert_eq!(server.get(path).field("cache-control"), Some("max-age=60"));
+    }
+    assert_eq!(server.get("/").field("cache-control"), Some("no-cache"));
     let keys: Vec<_> = problem.as_object().unwrap().keys().cloned().collect();
     assert_eq!(keys.len(), 6, "{keys:?}");
 }
@@ -266,6 +299,12 @@ fn the_home_page_and_the_admin_listener() {
     assert_eq!((server.admin_get("/live").status, server.admin_get("/live").text()), (200, "live\n"));
     assert_eq!((server.admin_get("/ready").status, server.admin_get("/ready").text()), (200, "ready\n"));
     server.admin_get("/users/johndoe").assert_problem(404, "not-found");
+    for request in ["OPTIONS / HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let mut client = support::client::Client::connect(server.admin);
+        client.send(request);
+        assert_eq!(client.answer().status, 204, "{request}");
+    }
+    server.admin_get("/").assert_problem(404, "not-found");
     for path in ["/live", "/ready", "/metrics"] {
         server.get(path).assert_problem(404, "not-found");
     }

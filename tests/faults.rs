@@ -22,7 +22,7 @@ fn server() -> Server {
         }),
     };
     let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings;
-    let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap();
+    let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap().listeners;
     let limits = Limits { drain_timeout: Duration::from_secs(5), ..Limits::from(&settings.http) };
     Server::start(listeners, application, limits, Workforce::new("test", 2), &Observer::default()).unwrap()
 }
@@ -57,7 +57,7 @@ fn a_drained_server_can_be_dropped_with_its_parts() {
         }),
     };
     let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings;
-    let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap();
+    let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap().listeners;
     let limits = Limits::from(&settings.http);
     let server =
         Server::start(listeners, application, limits, Workforce::new("test", 2), &Observer::default()).unwrap();

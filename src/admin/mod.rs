@@ -58,7 +58,9 @@ impl Admin {
 
 fn plan(admin: &Arc<Admin>, method: &str, target: &str) -> Plan {
     let route = match path_of(target) {
+        // `OPTIONS /` and `OPTIONS *` are what HAProxy asks unless it is told otherwise.
         "/live" | "*" => LIVE,
+        "/" if method == "OPTIONS" => LIVE,
         "/ready" => READY,
         _ => {
             return Plan::new(Class::Immediate, NO_ROUTE, |request, context| {

@@ -18,10 +18,19 @@ pub fn of(body: &[u8]) -> String {
     tag
 }
 
-/// Returns true if an `If-None-Match` matches the tag: by the weak comparison, in a list, or by `*` (RFC 9110 §13.1.2).
+/// How tags are compared (RFC 9110 §8.8.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// A weak tag is equal to none: for `If-Match`.
+    Strong,
+    /// Only what is in quotes counts: for `If-None-Match`.
+    Weak,
+}
+
+/// Returns true if an `If-Match` or `If-None-Match` names the tag, in a list or by `*` (RFC 9110 §13.1.1, §13.1.2).
 #[must_use]
-pub fn matches(if_none_match: &str, tag: &str) -> bool {
-    let mut rest = if_none_match.trim();
+pub fn matches(condition: &str, tag: &str, comparison: Comparison) -> bool {
+    let mut rest = condition.trim();
     if rest == "*" {
         return true;
     }
@@ -30,7 +39,8 @@ pub fn matches(if_none_match: &str, tag: &str) -> bool {
         rest = rest.trim_start_matches([' ', '\t', ',']);
         let opaque = rest.strip_prefix("W/").unwrap_or(rest);
         let Some(end) = opaque.strip_prefix('"').and_then(|inside| inside.find('"')) else { return false };
-        if &opaque[..end + 2] == tag {
+        let may_match = comparison == Comparison::Weak || opaque.len() == rest.len();
+        if may_match && &opaque[..end + 2] == tag {
             return true;
         }
         rest = &opaque[end + 2..];
@@ -47,15 +57,17 @@ mod tests {
     }
 
     #[test]
-    fn if_none_match() {
+    fn conditions_match_a_tag_in_a_list_or_any() {
         let tag = "\"abc\"";
         for matching in
             ["\"abc\"", "*", " * ", "W/\"abc\"", "\"x\", \"abc\"", "\"x,y\",W/\"abc\"", "\"abc\",", ",\"abc\""]
         {
-            assert!(matches(matching, tag), "{matching}");
+            assert!(matches(matching, tag, Comparison::Weak), "{matching}");
+            assert_eq!(matches(matching, tag, Comparison::Strong), !matching.contains('W'), "{matching}");
         }
         for other in ["", "abc", "\"ABC\"", "\"x\"", "\"ab", "w/\"abc\"", "\"x\" abc", "\"x\"; \"abc\""] {
-            assert!(!matches(other, tag), "{other}");
+            assert!(!matches(other, tag, Comparison::Weak), "{other}");
+            assert!(!matches(other, tag, Comparison::Strong), "{other}");
         }
     }
 }

@@ -9,4 +9,5 @@ pub(super) fn page() -> Response {
     Response::from_data("text/html; charset=utf-8", PAGE)
         .with_additional_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
         .with_additional_header("X-Content-Type-Options", "nosniff")
+        .with_additional_header("Cache-Control", "no-cache")
 }

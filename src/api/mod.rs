@@ -40,7 +40,7 @@ impl Api {
     pub fn into_application(self) -> Application {
         let api = Arc::new(self);
         Application {
-            reads: &["if-none-match", "traceparent"],
+            reads: &["if-match", "if-none-match", "traceparent"],
             plan: Box::new(move |method, target| plan(&api, method, target)),
         }
     }

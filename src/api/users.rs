@@ -2,7 +2,8 @@
 
 use rouille::{Request, Response};
 
-use super::{Api, etag, problems};
+use super::etag::{self, Comparison};
+use super::{Api, problems};
 use crate::bucket::{BucketError, Trace};
 use crate::clock::{self, Deadline};
 use crate::http::RequestContext;
@@ -17,7 +18,10 @@ pub(super) fn read_user(api: &Api, username: &Username, request: &Request, conte
     let trace = Trace::of(context.request_id(), request.header("traceparent"));
     match api.buckets.with_bucket(deadline, &trace, |bucket| get_user(bucket, username)) {
         Ok(Some(stored)) => found(api, stored, username, request, context),
-        Ok(None) => context.problem(request, &Problem::new(ProblemCode::UserNotFound, "User not found")),
+        // A 404 may be cached too (RFC 9110 §15.1), and would hide a user who exists by then.
+        Ok(None) => context
+            .problem(request, &Problem::new(ProblemCode::UserNotFound, "User not found"))
+            .with_additional_header("Cache-Control", api.cache_control.clone()),
         Err(error) => {
             report_failure(api, &error, username, context);
             context.problem(request, &problems::of(&error))
@@ -34,7 +38,12 @@ fn found(api: &Api, stored: UserInDb, asked: &Username, request: &Request, conte
     // Strings, booleans and nulls: there is nothing in it that serde_json can fail on.
     let body = serde_json::to_vec(&User::from(stored)).unwrap_or_default();
     let tag = etag::of(&body);
-    let is_known = request.header("if-none-match").is_some_and(|known| etag::matches(known, &tag));
+    // RFC 9110 §13.2.2: first whether it is the expected state, and then whether it is a known one.
+    if request.header("if-match").is_some_and(|expected| !etag::matches(expected, &tag, Comparison::Strong)) {
+        let detail = "The profile is not in the state that If-Match names.";
+        return context.problem(request, &Problem::new(ProblemCode::PreconditionFailed, detail));
+    }
+    let is_known = request.header("if-none-match").is_some_and(|known| etag::matches(known, &tag, Comparison::Weak));
     let response = if is_known {
         Response { status_code: 304, headers: Vec::new(), data: rouille::ResponseBody::empty(), upgrade: None }
     } else {

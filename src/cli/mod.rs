@@ -85,9 +85,9 @@ struct ServeFlags {
     /// First import this file of profiles, one JSON document a line (`-`: standard input)
     #[arg(long, value_name = "FILE.jsonl")]
     import: Option<OsString>,
-    /// Where to listen, such as `127.0.0.1:8000` or `unix:/run/userprofiles.sock`
+    /// Where to listen; may be given several times. Such as `127.0.0.1:8000` or `unix:/run/userprofiles.sock`
     #[arg(long, value_name = "ADDRESS")]
-    listen: Option<String>,
+    listen: Vec<String>,
 }
 
 /// The commands as they are typed, each with the flags behind it.
@@ -182,7 +182,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     let Cli { global, command, serve: top_flags } = cli;
     let (command, global) = match (command, top_flags) {
         (None, flags) => (Command::Serve(flags), global),
-        (Some(line), ServeFlags { import: None, listen: None }) => {
+        (Some(line), ServeFlags { import: None, listen }) if listen.is_empty() => {
             let (command, behind) = line.split();
             (command, global.then(behind))
         }
@@ -197,7 +197,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             return Ok(Exit::Done);
         }
         Command::Serve(flags) => flags.listen.clone(),
-        _ => None,
+        _ => Vec::new(),
     };
     let sources = Sources::of_process(global.config, global.set, global.log_level, listen);
     let loaded = match load(&sources) {

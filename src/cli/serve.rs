@@ -28,6 +28,9 @@ use crate::observe::{Observation, Observer};
 /// One answers `/live` while the other waits for the database to say `/ready`.
 const ADMIN_WORKERS: usize = 2;
 
+/// Where the addresses of the admin listener are, and how to change them.
+const ADMIN_LISTEN: &str = "[admin] listen (--set admin.listen=ADDRESS)";
+
 /// Connections that operators and their tools may have.
 const ADMIN_CONNECTIONS: usize = 64;
 
@@ -61,8 +64,8 @@ pub fn run(
     let limits = limits(&settings.http, max_buckets, observer);
     // Until here a signal ends the process as it always does: an import can be run again.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot take signals")?;
-    let public_listeners = bind_all(&settings.http.listen, settings.http.unix_mode)?;
-    let admin_listeners = bind_all(settings.admin.listen.as_slice(), settings.http.unix_mode)?;
+    let public_listeners = bind_all("[http] listen (--listen)", &settings.http.listen, settings, observer)?;
+    let admin_listeners = bind_all(ADMIN_LISTEN, settings.admin.listen.as_slice(), settings, observer)?;
     let description = &database.describe();
     observer.emit(&Observation::DatabaseOpened { database: database.name(), description });
     let buckets = Arc::new(BucketPool::new(Arc::clone(&database), &settings.bucket, max_buckets, observer));
@@ -110,10 +113,21 @@ fn limits(settings: &HttpSettings, max_buckets: u32, observer: &Observer) -> Lim
     Limits { max_connections: fitting, ..Limits::from(settings) }
 }
 
-fn bind_all(addresses: &[ListenAddress], unix_mode: u32) -> anyhow::Result<Vec<Listener>> {
+/// `setting` is the one that has the addresses, and how to change it.
+fn bind_all(
+    setting: &str,
+    addresses: &[ListenAddress],
+    settings: &Settings,
+    observer: &Observer,
+) -> anyhow::Result<Vec<Listener>> {
     let mut listeners = Vec::new();
     for address in addresses {
-        listeners.extend(bind(address, unix_mode)?);
+        let bound = bind(address, settings.http.unix_mode).with_context(|| setting.to_owned())?;
+        for (skipped, error) in bound.skipped {
+            let warning = format!("{setting}: {address} is also {skipped}, which this machine lacks ({error})");
+            observer.emit(&Observation::SettingsWarning(&warning));
+        }
+        listeners.extend(bound.listeners);
     }
     Ok(listeners)
 }

@@ -20,8 +20,8 @@ pub struct Sources {
     pub set: Vec<String>,
     /// `--log-level`; wins over a `--set`.
     pub log_level: Option<String>,
-    /// `--listen`; likewise. Several addresses are separated by commas.
-    pub listen: Option<String>,
+    /// `--listen`; likewise. Each may hold several addresses, separated by commas.
+    pub listen: Vec<String>,
     /// How long one file may take; `None`: as long as it takes, such as a pipe into which somebody types a password.
     pub file_wait: Option<Duration>,
 }
@@ -37,7 +37,7 @@ impl Default for Sources {
             environment: Vec::new(),
             set: Vec::new(),
             log_level: None,
-            listen: None,
+            listen: Vec::new(),
             file_wait: None,
         }
     }
@@ -50,7 +50,7 @@ impl Sources {
         config: Option<PathBuf>,
         set: Vec<String>,
         log_level: Option<String>,
-        listen: Option<String>,
+        listen: Vec<String>,
     ) -> Self {
         Self { config, set, log_level, listen, environment: std::env::vars_os().collect(), ..Self::default() }
     }

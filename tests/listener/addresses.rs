@@ -72,6 +72,74 @@ fn the_socket_of_a_dead_server_is_replaced() {
 }
 
 #[test]
+fn the_socket_of_a_successor_is_left_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("http.sock");
+    let mut predecessor = start_on(&path, &[]);
+    std::fs::remove_file(&path).unwrap();
+    let _successor = start_on(&path, &[]);
+    predecessor.signal("TERM");
+    assert!(predecessor.wait().success());
+    assert_answers(&path);
+}
+
+/// Its queue is full and nobody accepts: looking whether it is alive must not wait.
+#[test]
+fn a_socket_whose_owner_is_stuck_is_another_programs_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("http.sock");
+    let stuck = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+    stuck.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+    stuck.listen(0).unwrap();
+    let _fills_the_queue = UnixStream::connect(&path).unwrap();
+    let output = fail_on(&path);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && text.contains("another program listens there"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_bound_is_told_with_its_setting_and_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = fail_on(&folder.path().join("missing/http.sock"));
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("[http] listen (--listen)") && text.contains("make its folder"), "{text}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let taken = std::net::TcpListener::bind(taken).unwrap();
+    let admin = format!("admin.listen={}", taken.local_addr().unwrap());
+    let output =
+        serve(userprofiles(), &[&admin], &["--listen", "127.0.0.1:0"]).current_dir(folder.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("[admin] listen (--set admin.listen=ADDRESS)"), "{text}");
+}
+
+#[test]
+fn the_flag_may_be_given_several_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("http.sock");
+    let listen = format!("unix:{}", path.display());
+    let server = start(&[], &["--listen", "127.0.0.1:0", "--listen", &listen]);
+    server.wait_for_log(&format!("listening on {listen}"));
+    assert!(server.log().contains("listening on http://127.0.0.1:"));
+    assert_answers(&path);
+}
+
+/// `localhost` has two addresses nearly everywhere, and one of them may be switched off.
+#[test]
+fn of_the_addresses_of_a_name_those_that_exist_are_bound() {
+    let without_ipv6 = "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && ip link set lo up && \
+                        mount --bind hosts /etc/hosts && exec timeout 2 \"$@\"";
+    let mut command = crate::support::process::bound("unshare");
+    command.args(["-rnm", "sh", "-c", without_ipv6, "sh", env!("CARGO_BIN_EXE_userprofiles")]);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hosts"), "127.0.0.1 both.test\n::1 both.test\n").unwrap();
+    command.args(["serve", "--listen", "both.test:8000", "--set", "admin.listen=off"]).current_dir(folder.path());
+    let output = command.output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains("listening on http://127.0.0.1:8000"), "{text}");
+    assert!(text.contains("WARN  [http] listen (--listen): both.test:8000 is also [::1]:8000"), "{text}");
+}
+
+#[test]
 fn the_socket_of_a_live_server_is_not_taken() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("http.sock");

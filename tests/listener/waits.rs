@@ -169,3 +169,19 @@ fn a_client_that_asks_in_time_is_never_left() {
     }
     assert_eq!(client.end_within(Duration::from_millis(10)), End::Open);
 }
+
+/// As after a machine was suspended: the client was not late, it was the server that stood still.
+#[test]
+fn what_arrives_while_the_process_stands_still_is_answered() {
+    let server = server_with("idle_timeout", "500ms");
+    let mut idle = server.connect();
+    for _ in 0..3 {
+        assert_eq!(idle.request("GET", "/users/johndoe", "").status, 200);
+        server.signal("STOP");
+        idle.send(GET);
+        std::thread::sleep(Duration::from_secs(2));
+        server.signal("CONT");
+        assert_eq!(idle.answer().status, 200);
+    }
+    idle.assert_closed();
+}

@@ -57,8 +57,8 @@ pub fn flags(sources: &Sources, errors: &mut Vec<ConfigError>) -> Vec<Assignment
     if let Some(level) = &sources.log_level {
         assignments.push(plain("log", "level", level, Origin::Flag("--log-level".to_owned())));
     }
-    if let Some(listen) = &sources.listen {
-        assignments.push(plain("http", "listen", listen, Origin::Flag("--listen".to_owned())));
+    if !sources.listen.is_empty() {
+        assignments.push(plain("http", "listen", &sources.listen.join(","), Origin::Flag("--listen".to_owned())));
     }
     assignments
 }

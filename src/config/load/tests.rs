@@ -89,7 +89,7 @@ fn the_defaults_are_those_of_the_contract() {
     ]
     .map(|timeout| timeout.as_secs())
     .to_vec();
-    assert_eq!(seconds, [5, 10, 60, 30, 1, 20]);
+    assert_eq!(seconds, [5, 10, 75, 30, 1, 20]);
     assert_eq!(settings.admin.listen, Some(ListenAddress::Tcp("127.0.0.1:8001".to_owned())));
     let bucket = &settings.bucket;
     assert_eq!((bucket.database, bucket.connections), (DatabaseName::Embedded, Connections::PerRequest));
@@ -129,7 +129,7 @@ fn later_sources_win() {
     let place = Place::new();
     let flags = Sources {
         log_level: Some("trace".to_owned()),
-        listen: Some("unix:/tmp/x".to_owned()),
+        listen: vec!["unix:/tmp/x".to_owned()],
         ..sources(&place, file, variable, &["log.level=error", "http.listen=:9"])
     };
     let settings = load(&flags).unwrap().settings;

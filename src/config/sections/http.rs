@@ -33,7 +33,7 @@ section! {
         pub head_timeout: HttpTimeout = Duration::from_secs(10),
         /// How long a connection may lie still between two requests. Behind a reverse proxy it must be longer than the
         /// proxy's own, else the proxy sends requests into connections that are being closed.
-        pub idle_timeout: HttpTimeout = Duration::from_secs(60),
+        pub idle_timeout: HttpTimeout = Duration::from_secs(75),
         /// How long a client may take to accept its answer.
         pub write_timeout: HttpTimeout = Duration::from_secs(30),
         /// How long a complete request may wait for a worker. Past that it gets 503 at once: an early refusal is worth

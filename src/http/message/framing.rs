@@ -47,7 +47,8 @@ impl Fields {
     pub fn read(lines: &[httparse::Header], version: Version, reads: &[&str]) -> Result<Self, Refusal> {
         let mut host = None;
         let mut content_length = None;
-        let mut transfer_coding = None;
+        let mut transfer_codings: Vec<&[u8]> = Vec::new();
+        let mut has_transfer_encoding = false;
         let mut wants_close = false;
         let mut wants_keep_alive = false;
         let mut can_be_expected = true;
@@ -59,7 +60,9 @@ impl Fields {
             } else if name.eq_ignore_ascii_case("content-length") {
                 only_one(&mut content_length, parse_length(value)?, Refusal::ContentLength)?;
             } else if name.eq_ignore_ascii_case("transfer-encoding") {
-                only_one(&mut transfer_coding, value, Refusal::TransferEncoding)?;
+                // Several lines are one list (RFC 9110 §5.3).
+                has_transfer_encoding = true;
+                transfer_codings.extend(list_members(value));
             } else if name.eq_ignore_ascii_case("connection") {
                 wants_close |= list_members(value).any(|option| option.eq_ignore_ascii_case(b"close"));
                 wants_keep_alive |= list_members(value).any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
@@ -73,7 +76,7 @@ impl Fields {
             None if version == Version::Http10 => {}
             _ => return Err(Refusal::Host),
         }
-        let body = body(content_length, transfer_coding, version)?;
+        let body = body(content_length, has_transfer_encoding.then_some(&transfer_codings), version)?;
         let persistence = match version {
             _ if body == MessageBody::Present => Persistence::Close,
             _ if wants_close => Persistence::LastRequest,
@@ -123,18 +126,17 @@ fn parse_length(value: &[u8]) -> Result<u64, Refusal> {
 }
 
 /// RFC 9112 §6.1 and §6.3.
-fn body(length: Option<u64>, transfer_coding: Option<&[u8]>, version: Version) -> Result<MessageBody, Refusal> {
-    let Some(codings) = transfer_coding else {
+fn body(length: Option<u64>, codings: Option<&Vec<&[u8]>>, version: Version) -> Result<MessageBody, Refusal> {
+    let Some(codings) = codings else {
         return Ok(if length.unwrap_or(0) > 0 { MessageBody::Present } else { MessageBody::None });
     };
     if length.is_some() || version == Version::Http10 {
         return Err(Refusal::TransferEncoding);
     }
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
-    let count = list_members(codings).count();
-    let chunked = list_members(codings).filter(|coding| is_chunked(coding)).count();
+    let chunked = codings.iter().filter(|coding| is_chunked(coding)).count();
     // Unless chunked is the last coding, and applied once, the end of the request is unknown (RFC 9112 §6.3).
-    match (count, chunked, list_members(codings).last().is_some_and(is_chunked)) {
+    match (codings.len(), chunked, codings.last().is_some_and(|coding| is_chunked(coding))) {
         (1, 1, _) => Ok(MessageBody::Present),
         (_, 1, true) => Err(Refusal::UnknownTransferCoding),
         _ => Err(Refusal::TransferEncoding),

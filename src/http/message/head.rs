@@ -147,7 +147,10 @@ fn request_line(input: &[u8]) -> Result<Option<RequestLine<'_>>, Refusal> {
     // Bytes behind the window belong to no request line that is short enough, except for its line end.
     let window = &input[..input.len().min(MAX_REQUEST_LINE_BYTES)];
     let incomplete = if input.len() > MAX_REQUEST_LINE_BYTES { Err(Refusal::RequestLineTooLong) } else { Ok(None) };
-    let Some(method_length) = window.iter().position(|&byte| !is_tchar(byte)) else { return incomplete };
+    let Some(method_length) = window.iter().position(|&byte| !is_tchar(byte)) else {
+        // RFC 9112 §3: a method that is longer than any that is implemented.
+        return incomplete.map_err(|_| Refusal::MethodTooLong);
+    };
     let (method, rest) = window.split_at(method_length);
     match (method, rest[0]) {
         ([], b'\r') => return if rest.len() == 1 { Ok(None) } else { Err(Refusal::LineEnd) },

@@ -25,6 +25,8 @@ pub enum Refusal {
     VersionNotSupported,
     /// The request line is longer than `MAX_REQUEST_LINE_BYTES`.
     RequestLineTooLong,
+    /// The request line is too long, and has a method in it only (RFC 9112 §3).
+    MethodTooLong,
     /// The head is larger than `MAX_HEAD_BYTES`.
     HeadTooLarge,
     /// More than `MAX_FIELDS` field lines.
@@ -74,6 +76,7 @@ impl Refusal {
             Self::RequestLineTooLong => {
                 (Code::UriTooLong, "request-line-too-long", "A request line has at most 8192 bytes.")
             }
+            Self::MethodTooLong => (Code::NotImplemented, "method-too-long", "No method has so long a name."),
             Self::HeadTooLarge => (Code::HeadersTooLarge, "head-too-large", "A request head has at most 16384 bytes."),
             Self::TooManyFields => {
                 (Code::HeadersTooLarge, "too-many-fields", "A request has at most 100 header fields.")

@@ -6,14 +6,14 @@ use std::fs;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
-use rustix::io::ioctl_fionbio;
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::umask;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::config::ListenAddress;
 
@@ -28,29 +28,57 @@ pub struct Listener {
     file: Option<SocketFile>,
 }
 
-/// The file of a unix socket. Dropping this removes it.
+/// The file of a unix socket. Dropping this removes it, unless it is another one's by then.
 #[derive(Debug)]
-struct SocketFile(PathBuf);
+struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    identity: (u64, u64),
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: Self::identity(path)? })
+    }
+
+    fn identity(path: &Path) -> io::Result<(u64, u64)> {
+        fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Nothing is lost if it is gone already, or cannot be removed: the next start removes a dead socket.
-        let _ = fs::remove_file(&self.0);
+        // A successor may have bound its own under the name. Nothing is lost if it cannot be removed: the next start
+        // removes a dead socket.
+        if Self::identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+/// What became of one listen address.
+#[derive(Debug)]
+pub struct Bound {
+    /// A socket for each address that this machine has.
+    pub listeners: Vec<Listener>,
+    /// Addresses of a name that this machine lacks, such as `[::1]` where IPv6 is off, with the system's words.
+    pub skipped: Vec<(SocketAddr, io::Error)>,
 }
 
 /// Binds one listen address. A name can have several addresses, each of which gets a socket.
 ///
 /// # Errors
 /// The operating system's error, with the address and what to do.
-pub fn bind(address: &ListenAddress, unix_mode: u32) -> io::Result<Vec<Listener>> {
+pub fn bind(address: &ListenAddress, unix_mode: u32) -> io::Result<Bound> {
     match address {
         ListenAddress::Tcp(text) => bind_tcp(text),
-        ListenAddress::Unix(path) => bind_unix(path, unix_mode).map(|listener| vec![listener]),
+        ListenAddress::Unix(path) => {
+            bind_unix(path, unix_mode).map(|listener| Bound { listeners: vec![listener], skipped: Vec::new() })
+        }
     }
 }
 
-fn bind_tcp(text: &str) -> io::Result<Vec<Listener>> {
+fn bind_tcp(text: &str) -> io::Result<Bound> {
     let with_advice = |error: io::Error| {
         let advice = match error.kind() {
             io::ErrorKind::AddrInUse => "another program listens there; stop it, or choose another address",
@@ -58,13 +86,29 @@ fn bind_tcp(text: &str) -> io::Result<Vec<Listener>> {
             io::ErrorKind::PermissionDenied => "ports below 1024 need CAP_NET_BIND_SERVICE",
             _ => "write it as ADDRESS:PORT",
         };
-        io::Error::new(
-            error.kind(),
-            format!("cannot listen on {text} ([http] listen, [admin] listen): {error}; {advice}"),
-        )
+        io::Error::new(error.kind(), format!("cannot listen on {text}: {error}; {advice}"))
     };
-    let addresses: Vec<SocketAddr> = text.to_socket_addrs().map_err(with_advice)?.collect();
-    addresses.into_iter().map(|address| listen_tcp(address).map_err(with_advice)).collect()
+    let mut bound = Bound { listeners: Vec::new(), skipped: Vec::new() };
+    for address in text.to_socket_addrs().map_err(with_advice)? {
+        match listen_tcp(address) {
+            Ok(listener) => bound.listeners.push(listener),
+            Err(error) if is_missing(&error) => bound.skipped.push((address, error)),
+            Err(error) => return Err(with_advice(error)),
+        }
+    }
+    match bound.skipped.pop() {
+        Some((_, error)) if bound.listeners.is_empty() => Err(with_advice(error)),
+        last => {
+            bound.skipped.extend(last);
+            Ok(bound)
+        }
+    }
+}
+
+/// True if this machine lacks the address, or speaks no protocol of its kind.
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || Errno::from_io_error(error).is_some_and(|number| number == Errno::AFNOSUPPORT)
 }
 
 fn listen_tcp(address: SocketAddr) -> io::Result<Listener> {
@@ -82,15 +126,21 @@ fn listen_tcp(address: SocketAddr) -> io::Result<Listener> {
 }
 
 fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
-    let with_advice =
-        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on unix:{}: {error}", path.display()));
+    let with_advice = |error: io::Error| {
+        let advice = match error.kind() {
+            io::ErrorKind::NotFound => "; make its folder, or name a socket in a folder that exists",
+            io::ErrorKind::PermissionDenied => "; let this program write to its folder",
+            _ => "",
+        };
+        io::Error::new(error.kind(), format!("cannot listen on unix:{}: {error}{advice}", path.display()))
+    };
     remove_dead_socket(path).map_err(with_advice)?;
     // Not for a moment may it be open to more than `mode` says. Nothing else makes files while the addresses are bound.
     let others = umask(Mode::from_raw_mode(!mode & 0o777));
     let bound = UnixListener::bind(path);
     umask(others);
     let listener = bound.map_err(with_advice)?;
-    let file = SocketFile(path.to_owned());
+    let file = SocketFile::of(path).map_err(with_advice)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(with_advice)?;
     listener.set_nonblocking(true)?;
     Ok(Listener { socket: OwnedFd::from(listener).into(), file: Some(file) })
@@ -105,12 +155,21 @@ fn remove_dead_socket(path: &Path) -> io::Result<()> {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of that name, and it is not a socket"))
         }
-        Ok(_) => match UnixStream::connect(path) {
-            Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another program listens there; stop it first")),
+        Ok(_) => match connect_at_once(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-            Err(error) => Err(error),
+            // Whoever listens there may be too busy to accept.
+            Ok(()) | Err(_) => {
+                Err(io::Error::new(io::ErrorKind::AddrInUse, "another program listens there; stop it first"))
+            }
         },
     }
+}
+
+/// Connects without waiting: a listener whose queue is full would let us wait for ever.
+fn connect_at_once(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }
 
 impl Listener {
@@ -134,7 +193,7 @@ impl Listener {
     #[must_use]
     pub fn address(&self) -> String {
         match &self.file {
-            Some(file) => format!("unix:{}", file.0.display()),
+            Some(file) => format!("unix:{}", file.path.display()),
             None => match self.socket.local_addr().ok().and_then(|address| address.as_socket()) {
                 Some(address) => address.to_string(),
                 None => "?".to_owned(),

@@ -18,6 +18,9 @@ use crate::http::net::poll::Ready;
 /// The shortest time between two scans of the deadlines.
 const SCAN_GAP: Duration = Duration::from_millis(20);
 
+/// A scan that comes this late shows that the process stood still (a suspended machine, SIGSTOP), and not that it was busy.
+const STOOD_STILL: Duration = Duration::from_millis(500);
+
 /// What the watcher thread owns.
 pub struct Watcher {
     shared: Arc<ListenerState>,
@@ -42,7 +45,10 @@ impl Watcher {
             // A wait that fails (a signal can interrupt it) is a wait that was short.
             let _ = self.shared.watch.wait(&mut ready, self.timeout(clock::now()));
             let now = clock::now();
-            if now >= self.next_scan {
+            if now >= self.next_scan + STOOD_STILL {
+                // What arrived meanwhile is read first: its senders were not late.
+                self.next_scan = now + STOOD_STILL / 2;
+            } else if now >= self.next_scan {
                 self.scan(now);
             }
             for number in ready.keys() {

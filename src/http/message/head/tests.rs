@@ -70,7 +70,7 @@ fn refused_heads() {
         ("GET / HTTP/2.0\r\n", R::VersionNotSupported),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", R::VersionNotSupported),
         (&long_target, R::RequestLineTooLong),
-        (&long_method, R::RequestLineTooLong),
+        (&long_method, R::MethodTooLong),
         (&long_value, R::HeadTooLarge),
         (&many_fields, R::TooManyFields),
     ];
