@@ -75,6 +75,7 @@ struct AbortOnDrop {
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         log::error!("thread {} died, and nothing works without it: aborting", self.name);
+        log::logger().flush();
         std::process::abort();
     }
 }

@@ -397,6 +397,44 @@ fn a_log_that_cannot_be_written_does_not_stop_it() {
     }
 }
 
+/// A journal that hangs: nothing waits for it, neither requests nor the end.
+#[test]
+fn a_log_that_nobody_reads_stops_nothing_and_what_was_dropped_is_counted() {
+    for is_read_again in [true, false] {
+        let mut server = OnSocket::start(r#"exec "$@""#, |command| {
+            command.stderr(Stdio::piped());
+        });
+        let mut log = BufReader::new(server.shell.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("listening on unix:") {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0);
+        }
+        // More than a pipe and the buffer take.
+        let mut stream = server.connect();
+        let query = "x".repeat(7000);
+        for _ in 0..400 {
+            stream.write_all(format!("HEAD /users/johndoe?{query} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"\r\n\r\n") {
+                let mut piece = [0; 4096];
+                let bytes = read_some(&mut stream, &mut piece).unwrap();
+                assert!(bytes > 0, "cut off: {}", answer.escape_ascii());
+                answer.extend_from_slice(&piece[..bytes]);
+            }
+        }
+        server.assert_answers();
+        if is_read_again {
+            let text =
+                (&mut log).lines().map_while(Result::ok).find(|line| line.contains("lines of the log were dropped"));
+            assert!(text.unwrap().contains("WARN"));
+        }
+        // Dropped only after the end: a reader that is gone is another matter.
+        assert_eq!(server.stop(), Some(0));
+        drop(log);
+    }
+}
+
 #[test]
 fn a_reader_of_the_log_that_goes_away_does_not_stop_it() {
     let mut server = OnSocket::start(r#"exec "$@""#, |command| {

@@ -28,7 +28,8 @@ use get::GetOutcome;
 use import::ImportSource;
 use interruption::Interruption;
 
-use crate::observe::{self, Observation, Observer};
+use crate::observe::format::{self, Delivery};
+use crate::observe::{Observation, Observer};
 
 /// How a command ended; the numbers are the exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,9 +173,11 @@ impl CommandLine {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let exit = run(cli).unwrap_or_else(|error| {
+        log::logger().flush();
         tell_user(&format!("{error:#}"));
         Exit::Failed
     });
+    log::logger().flush();
     ExitCode::from(exit as u8)
 }
 
@@ -207,7 +210,8 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    observe::format::init(&loaded.settings.log);
+    let delivery = if matches!(command, Command::Serve(_)) { Delivery::Queued } else { Delivery::Direct };
+    format::init(&loaded.settings.log, delivery).context("cannot start a thread")?;
     let observer = Observer::default();
     for warning in &loaded.warnings {
         observer.emit(&Observation::SettingsWarning(warning));

@@ -5,10 +5,13 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
-use log::{Level, LevelFilter, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use super::lines::ACCESS;
+use super::writer::{Importance, LogQueue};
 use crate::clock;
 use crate::config::{LogFormat, LogSettings};
 
@@ -23,8 +26,20 @@ enum Style {
     Json,
 }
 
+/// How lines get to standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// By the thread that logs: for commands, which have nothing better to do than to wait.
+    Direct,
+    /// By a thread of its own, so that nothing waits for whoever reads them: for a server.
+    Queued,
+}
+
 /// Sets the process's logger up. `RUST_LOG` wins over the level of the settings. To be called once.
-pub fn init(settings: &LogSettings) {
+///
+/// # Errors
+/// If the operating system has no thread for the log.
+pub fn init(settings: &LogSettings, delivery: Delivery) -> io::Result<()> {
     let style = match settings.format {
         LogFormat::Json => Style::Json,
         LogFormat::Auto if is_journal() => Style::Journal,
@@ -34,15 +49,60 @@ pub fn init(settings: &LogSettings) {
     // Where the level is ours to say, the crate `log` keeps it, and it can be changed later.
     builder.filter_level(if is_level_ours() { LevelFilter::Trace } else { settings.level });
     builder.parse_default_env();
-    builder.format(move |out, record| out.write_all(line(style, record).as_bytes()));
+    let filter = builder.build();
+    log::set_max_level(filter.filter());
+    let queue = match delivery {
+        Delivery::Direct => None,
+        Delivery::Queued => Some(LogQueue::start(io::stderr(), move |lines| dropped(style, lines))?),
+    };
     // A second call finds the logger in place: nothing is lost.
-    let _ = builder.try_init();
+    let _ = log::set_boxed_logger(Box::new(Logger { filter, style, queue }));
     set_level(settings.level);
     std::panic::set_hook(Box::new(|info| {
         // The message of a panic can hold anything, a document too; the place cannot.
         let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         log::error!("panicked at {place}");
     }));
+    Ok(())
+}
+
+/// `env_logger` says which records are wanted.
+struct Logger {
+    filter: env_logger::Logger,
+    style: Style,
+    queue: Option<Arc<LogQueue>>,
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        self.filter.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record) {
+        if !self.filter.matches(record) {
+            return;
+        }
+        let line = line(self.style, record);
+        match &self.queue {
+            Some(queue) if record.target() == ACCESS => queue.push(&line, Importance::Access),
+            Some(queue) => queue.push(&line, Importance::Other),
+            // There is nowhere to say that standard error is closed.
+            None => drop(io::stderr().write_all(line.as_bytes())),
+        }
+    }
+
+    fn flush(&self) {
+        if let Some(queue) = &self.queue {
+            queue.flush();
+        }
+    }
+}
+
+fn dropped(style: Style, lines: u64) -> String {
+    let text = format!("{lines} lines of the log were dropped, because nobody took them from standard error");
+    let mut record = Record::builder();
+    record.level(Level::Warn).target(module_path!());
+    line(style, &record.args(format_args!("{text}")).build())
 }
 
 /// Sets the level from now on, unless `RUST_LOG` has said it.
@@ -111,12 +171,18 @@ impl<'kvs> VisitSource<'kvs> for TextFields<'_> {
             Some(text) => {
                 let _ = write!(self.0, "{text:?}");
             }
+            None if is_null(&value) => self.0.push('-'),
             None => {
                 let _ = write!(self.0, "{value}");
             }
         }
         Ok(())
     }
+}
+
+fn is_null(value: &Value) -> bool {
+    let mut json = ToJson(serde_json::Value::Bool(false));
+    value.visit(&mut json).is_ok() && json.0.is_null()
 }
 
 fn is_plain(text: &str) -> bool {
@@ -161,6 +227,11 @@ struct ToJson(serde_json::Value);
 impl VisitValue<'_> for ToJson {
     fn visit_any(&mut self, value: Value) -> Result<(), Error> {
         self.0 = value.to_string().into();
+        Ok(())
+    }
+
+    fn visit_null(&mut self) -> Result<(), Error> {
+        self.0 = serde_json::Value::Null;
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use log::{Level, Record, debug, error, info, warn};
 use super::Observation;
 
 /// The target of access lines, so that `RUST_LOG=info,userprofiles::access=off` switches them off.
-const ACCESS: &str = "userprofiles::access";
+pub(super) const ACCESS: &str = "userprofiles::access";
 
 /// Logs an observation.
 #[allow(clippy::too_many_lines, reason = "one arm an observation")]
@@ -153,6 +153,11 @@ fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
+/// What there is not: `-` in text, `null` in JSON.
+fn optional(value: Option<Value<'_>>) -> Value<'_> {
+    value.unwrap_or_else(Value::null)
+}
+
 fn access_line(answered: &super::Answered<'_>) {
     info!(
         target: ACCESS,
@@ -162,8 +167,10 @@ fn access_line(answered: &super::Answered<'_>) {
         status = answered.status,
         bytes = answered.body_bytes,
         duration_ms = milliseconds(answered.duration),
+        client = optional(answered.client.as_ref().map(Value::from_display)),
+        protocol = answered.protocol,
         request_id = answered.request_id,
-        code = answered.code.map_or("-", crate::problem::ProblemCode::as_str);
+        code = optional(answered.code.map(|code| Value::from(code.as_str())));
         "answered"
     );
 }

@@ -7,8 +7,10 @@
 
 pub mod format;
 mod lines;
+mod writer;
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::config::DatabaseName;
@@ -275,6 +277,10 @@ pub struct Answered<'a> {
     pub duration: Duration,
     /// The request's id, the client's own or ours.
     pub request_id: &'a str,
+    /// The client's address; `None` on a unix socket.
+    pub client: Option<SocketAddr>,
+    /// Such as `HTTP/1.1`.
+    pub protocol: &'static str,
     /// The problem that was answered.
     pub code: Option<ProblemCode>,
 }

@@ -3,6 +3,7 @@
 //! Invariant: each request in flight is answered once, by its worker or at the end of the drain; whoever takes the record
 //! out of [`InFlight`] answers.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,8 @@ pub struct InFlight(Mutex<Option<PendingAnswer>>);
 pub struct PendingAnswer {
     /// Where the answer goes.
     pub socket: Arc<Watched<Socket>>,
+    /// The client's address; `None` on a unix socket.
+    pub client: Option<SocketAddr>,
     /// The head of the request.
     pub head: Head,
     /// The request id that the handler was given.

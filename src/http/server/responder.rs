@@ -41,6 +41,7 @@ pub struct Responder {
 
 /// A request that is being answered.
 struct ActiveRequest {
+    client: Option<SocketAddr>,
     request: Request,
     context: RequestContext,
     route: &'static str,
@@ -81,7 +82,8 @@ impl Responder {
         let mut active = self.begin(connection.peer, head, since);
         if let Some(head) = head_of_record {
             let request_id = active.context.request_id().to_owned();
-            in_flight.begin(PendingAnswer { socket: Arc::clone(&connection.socket), head, request_id, since });
+            let (socket, client) = (Arc::clone(&connection.socket), connection.peer);
+            in_flight.begin(PendingAnswer { socket, client, head, request_id, since });
         }
         let response = self.call_handler(&mut active, plan);
         if may_be_answered_by_others && in_flight.take().is_none() {
@@ -115,8 +117,8 @@ impl Responder {
 
     /// Answers a request in place of its worker, with 503. Returns false if the client does not take it at once.
     pub fn answer_unfinished(&mut self, pending: PendingAnswer) -> bool {
-        let PendingAnswer { socket, head, request_id, since } = pending;
-        let active = ActiveRequest::new(None, head, RequestContext::new(request_id, Deadline::never(since)), since);
+        let PendingAnswer { socket, client, head, request_id, since } = pending;
+        let active = ActiveRequest::new(client, head, RequestContext::new(request_id, Deadline::never(since)), since);
         let response = active.refuse(Refusal::ShuttingDown);
         let mut bytes = Vec::new();
         // There is no time left to wait for a client that does not read.
@@ -141,6 +143,8 @@ impl Responder {
                 body_bytes,
                 duration: now.saturating_duration_since(active.since),
                 request_id: active.context.request_id(),
+                client: active.client,
+                protocol: active.version.as_str(),
                 code: active.context.problem_code(),
             }));
         }
@@ -213,10 +217,11 @@ impl Responder {
 }
 
 impl ActiveRequest {
-    fn new(peer: Option<SocketAddr>, head: Head, context: RequestContext, since: Instant) -> Self {
+    fn new(client: Option<SocketAddr>, head: Head, context: RequestContext, since: Instant) -> Self {
         // Clients on unix sockets have no address; no handler asks for one.
-        let peer = peer.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        let peer = client.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
         Self {
+            client,
             request: Request::fake_http_from(peer, head.method, head.target, head.fields, Vec::new()),
             context,
             route: NO_ROUTE,
