@@ -193,6 +193,20 @@ fn every_error_code_of_the_query_service() {
 }
 
 #[test]
+fn a_document_that_is_not_utf8_is_an_invalid_document() {
+    let double = double_with_john();
+    let server = serve(&double, &[MODES[0]]);
+    let mut body = br#"{"results":[{"id":"userprofile::rene","doc":{"username":"rene","full_name":"Ren?","hashed_password":"hash-marker-0815"}}],"status":"success"}"#.to_vec();
+    let place = body.iter().position(|byte| *byte == b'?').unwrap();
+    body[place] = 0xE9;
+    double.set_query(Query::Raw(Raw { status: 200, content_type: Some("application/json"), body }));
+    server.get("/users/rene").assert_problem(500, "invalid-document");
+    server.wait_for_log("not UTF-8");
+    server.wait_for_log("userprofile::rene");
+    assert_holds_no_secret(&server.log());
+}
+
+#[test]
 fn answers_that_are_not_the_query_services_own() {
     let page = |status| Query::Raw(Raw::html(status, "<html><body>hello</body></html>"));
     let text = |status, text: &str| {

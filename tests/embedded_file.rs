@@ -211,3 +211,19 @@ fn a_file_on_a_read_only_disk_is_read_and_that_is_said() {
     let output = in_mount(&format!("{serve} {setting}"));
     assert!(said(&output).contains("listening on") && said(&output).contains("mounted read-only"), "{}", said(&output));
 }
+
+/// One bad document never takes the others with it.
+#[test]
+fn an_export_leaves_out_what_is_not_utf8_and_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    make(folder.path(), "userprofiles.db", 0..3);
+    let sqlite = rusqlite::Connection::open(folder.path().join("userprofiles.db")).unwrap();
+    let broken = "UPDATE documents SET body = CAST(x'7B22E9227D' AS TEXT) WHERE id = 'userprofile::user0001'";
+    sqlite.execute_batch(broken).unwrap();
+    drop(sqlite);
+    let output = run(folder.path(), &["--set", "embedded.path=userprofiles.db", "export"]);
+    assert_eq!(output.status.code(), Some(4), "{}", said(&output));
+    assert_eq!(String::from_utf8(output.stdout.clone()).unwrap().lines().count(), 2);
+    assert!(said(&output).contains("\"userprofile::user0001\" is left out"), "{}", said(&output));
+    assert!(said(&output).contains("2 documents exported, 1 left out that are not UTF-8"), "{}", said(&output));
+}

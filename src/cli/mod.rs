@@ -28,6 +28,7 @@ use get::GetOutcome;
 use import::ImportSource;
 use interruption::Interruption;
 
+use crate::model::DocumentId;
 use crate::observe::format::{self, Delivery};
 use crate::observe::{Observation, Observer};
 
@@ -267,9 +268,15 @@ fn export(
 ) -> anyhow::Result<Exit> {
     tell_user("what is exported holds password hashes: keep it as secret as the database itself");
     let progress = export::progress_bar(destination);
+    let leave_out = &mut |id: &DocumentId| {
+        tell_user(&format!(
+            "{:?} is left out: it has bytes that are not UTF-8; correct it in the database",
+            id.as_str()
+        ));
+    };
     let outcome = match destination {
         Destination::StandardOutput => {
-            export::run(database, timeouts, &mut BufWriter::new(io::stdout().lock()), &progress)?
+            export::run(database, timeouts, &mut BufWriter::new(io::stdout().lock()), &progress, leave_out)?
         }
         Destination::File(path) => {
             export::refuse_own_files(database, path)?;
@@ -280,13 +287,13 @@ fn export(
                 let _ = temporary.as_ref().map(std::fs::remove_file);
                 tell_user("interrupted: no file was written");
             })?;
-            let outcome = export::run(database, timeouts, &mut file, &progress)?;
+            let outcome = export::run(database, timeouts, &mut file, &progress, leave_out)?;
             interruption.shield(|| file.finish())?;
             outcome
         }
     };
     tell_user(&outcome.to_string());
-    Ok(Exit::Done)
+    Ok(if outcome.unreadable == 0 { Exit::Done } else { Exit::SomeRejected })
 }
 
 /// Tells the person at the terminal what is wrong. If standard error is closed, the exit code still says it.

@@ -7,7 +7,8 @@ use std::fmt;
 
 use secrecy::SecretString;
 use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::{USERPROFILE_DOC_TYPE, UserInDb};
 
@@ -24,6 +25,8 @@ pub enum InvalidDocument {
         /// Counted from 1, in bytes.
         column: usize,
     },
+    /// It has bytes that are not UTF-8 where they matter.
+    NotUtf8,
     /// The database holds it as something other than JSON, such as a binary value.
     NotStoredAsJson,
     /// JSON, but an array, a string, a number or `true`.
@@ -37,6 +40,8 @@ pub enum InvalidDocument {
         /// What it must be.
         expected: &'static str,
     },
+    /// A member has half of a surrogate pair in it (`\ud83d`): JSON, and no text.
+    LoneSurrogate(&'static str),
     /// A member occurs more than once, so that readers may disagree on what it says.
     DuplicateField(&'static str),
     /// Over [`MAX_DOCUMENT_BYTES`].
@@ -47,10 +52,14 @@ impl fmt::Display for InvalidDocument {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson { line, column } => write!(f, "it is not JSON (line {line}, column {column})"),
+            Self::NotUtf8 => write!(f, "it has bytes that are not UTF-8"),
             Self::NotStoredAsJson => write!(f, "it is stored as a binary value, not as JSON"),
             Self::NotAnObject => write!(f, "it is not a JSON object"),
             Self::MissingField(field) => write!(f, "the field `{field}` is missing"),
             Self::WrongType { field, expected } => write!(f, "the field `{field}` must be {expected}"),
+            Self::LoneSurrogate(field) => {
+                write!(f, "the field `{field}` has half of a surrogate pair in it, which is no character")
+            }
             Self::DuplicateField(field) => write!(f, "the field `{field}` occurs more than once"),
             Self::TooLarge => write!(f, "it is larger than {MAX_DOCUMENT_BYTES} bytes"),
         }
@@ -69,14 +78,22 @@ impl UserInDb {
         if text.len() > MAX_DOCUMENT_BYTES {
             return Err(InvalidDocument::TooLarge);
         }
-        let not_json =
-            |error: serde_json::Error| InvalidDocument::NotJson { line: error.line(), column: error.column() };
+        let not_json = |error: serde_json::Error| match std::str::from_utf8(text) {
+            Ok(_) => InvalidDocument::NotJson { line: error.line(), column: error.column() },
+            Err(_) => InvalidDocument::NotUtf8,
+        };
         match serde_json::from_slice(text).map_err(not_json)? {
             Shape::Empty => Ok(None),
             Shape::NotAnObject => Err(InvalidDocument::NotAnObject),
             Shape::Object(members) => members.check().map(Some),
         }
     }
+}
+
+/// True if a document has the member `type`, whatever is in it.
+#[must_use]
+pub fn has_type(document: &str) -> bool {
+    matches!(serde_json::from_str(document), Ok(Shape::Object(Members { doc_type: Some(_), .. })))
 }
 
 /// The outermost JSON value of a document.
@@ -103,6 +120,7 @@ enum Member<'a> {
     Null,
     Bool(bool),
     Text(Cow<'a, str>),
+    LoneSurrogate,
     Other,
 }
 
@@ -146,6 +164,7 @@ impl<'a> Members<'a> {
 fn required_text(field: &'static str, member: Option<Member>) -> Result<String, InvalidDocument> {
     match member {
         Some(Member::Text(text)) => Ok(text.into_owned()),
+        Some(Member::LoneSurrogate) => Err(InvalidDocument::LoneSurrogate(field)),
         Some(_) => Err(InvalidDocument::WrongType { field, expected: "a string" }),
         None => Err(InvalidDocument::MissingField(field)),
     }
@@ -155,6 +174,7 @@ fn optional_text(field: &'static str, member: Option<Member>) -> Result<Option<S
     match member {
         None | Some(Member::Null) => Ok(None),
         Some(Member::Text(text)) => Ok(Some(text.into_owned())),
+        Some(Member::LoneSurrogate) => Err(InvalidDocument::LoneSurrogate(field)),
         Some(_) => Err(InvalidDocument::WrongType { field, expected: "a string or null" }),
     }
 }
@@ -216,7 +236,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
         let mut is_empty = true;
         while let Some(name) = entries.next_key::<Name>()? {
             is_empty = false;
-            match members.slot(&name.0) {
+            match name.0.as_deref().and_then(|name| members.slot(name)) {
                 None => {
                     entries.next_value::<IgnoredAny>()?;
                 }
@@ -232,70 +252,36 @@ impl<'de> Visitor<'de> for ShapeVisitor {
     }
 }
 
-/// A member's name, borrowed from the document where it has no escapes.
-struct Name<'a>(Cow<'a, str>);
+/// A member's name, borrowed from the document where it has no escapes; `None`: one that is no text, and so none of ours.
+struct Name<'a>(Option<Cow<'a, str>>);
 
 impl<'de> Deserialize<'de> for Name<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Member::deserialize(deserializer)? {
-            Member::Text(text) => Ok(Self(text)),
-            _ => Err(de::Error::custom("a member's name is not a string")),
-        }
+        <&RawValue>::deserialize(deserializer).map(|raw| Self(text(raw.get())))
     }
 }
 
 impl<'de> Deserialize<'de> for Member<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MemberVisitor)
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        Ok(match raw {
+            "null" => Self::Null,
+            "true" => Self::Bool(true),
+            "false" => Self::Bool(false),
+            _ if raw.starts_with('"') => text(raw).map_or(Self::LoneSurrogate, Self::Text),
+            _ => Self::Other,
+        })
     }
 }
 
-struct MemberVisitor;
-
-impl<'de> Visitor<'de> for MemberVisitor {
-    type Value = Member<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a JSON value")
+/// The text of a JSON string; `None` if half of a surrogate pair is in it, the one thing that JSON lets pass and UTF-8 does
+/// not.
+fn text(string: &str) -> Option<Cow<'_, str>> {
+    let inside = string.get(1..string.len().checked_sub(1)?)?;
+    if !inside.contains('\\') {
+        return Some(Cow::Borrowed(inside));
     }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Member::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Member::Bool(value))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Member::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Member::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Member::Other)
-    }
-
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Self::Value, E> {
-        Ok(Member::Text(Cow::Borrowed(value)))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Self::Value, E> {
-        Ok(Member::Text(Cow::Owned(value.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Member::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Member::Other)
-    }
+    serde_json::from_str(string).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]
@@ -311,6 +297,18 @@ mod tests {
         for text in ["{}", " { } ", "null", "[]", "[ ]", "\"\"", "0", "-0", "0.0", "false"] {
             assert!(matches!(read(text), Ok(None)), "{text}");
         }
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_spoils_only_what_is_read() {
+        for unread in [r#""\ud83d":1"#, r#""note":"\ud83d""#, r#""note":{"\udc00":["\ud83d"]}"#] {
+            let document = format!(r#"{{"username":"k",{unread},"hashed_password":"h"}}"#);
+            assert_eq!(read(&document).unwrap().unwrap().username, "k", "{document}");
+        }
+        let document = r#"{"username":"k","full_name":"\ud83d","hashed_password":"h"}"#;
+        assert_eq!(read(document).unwrap_err(), InvalidDocument::LoneSurrogate("full_name"));
+        let document = r#"{"userna\u006de":"\ud83d\ude00","hashed_password":"h"}"#;
+        assert_eq!(read(document).unwrap().unwrap().username, "😀");
     }
 
     #[test]
@@ -344,7 +342,7 @@ mod tests {
         }
         assert!(matches!(read("{\"username\":"), Err(InvalidDocument::NotJson { .. })));
         assert!(matches!(read("{} x"), Err(InvalidDocument::NotJson { .. })));
-        assert!(matches!(UserInDb::from_json(b"{\"username\":\"\xff\"}"), Err(InvalidDocument::NotJson { .. })));
+        assert!(matches!(UserInDb::from_json(b"{\"username\":\"\xff\"}"), Err(InvalidDocument::NotUtf8)));
     }
 
     #[test]

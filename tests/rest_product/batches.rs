@@ -21,7 +21,7 @@ const USERS: usize = 2_345;
 
 fn export(database: &dyn Database, timeouts: &BucketTimeouts) -> String {
     let mut output = Vec::new();
-    let outcome = export::run(database, timeouts, &mut output, &ProgressBar::hidden()).unwrap();
+    let outcome = export::run(database, timeouts, &mut output, &ProgressBar::hidden(), &mut |_| {}).unwrap();
     assert_eq!(outcome.unfit, 0, "{outcome}");
     String::from_utf8(output).unwrap()
 }

@@ -26,6 +26,7 @@ mod cluster;
 mod connection;
 mod database;
 pub mod failure;
+pub mod json_text;
 pub mod message;
 pub mod node;
 mod node_link;

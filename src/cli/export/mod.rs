@@ -38,12 +38,17 @@ pub struct ExportOutcome {
     pub unfit: u64,
     /// The first of these, and why.
     pub first_unfit: Option<(DocumentId, String)>,
+    /// How many were not written, because their bytes are not UTF-8 and so no line of JSON.
+    pub unreadable: u64,
 }
 
 impl fmt::Display for ExportOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { documents, unfit, first_unfit } = self;
+        let Self { documents, unfit, first_unfit, unreadable } = self;
         write!(f, "{documents} documents exported")?;
+        if *unreadable > 0 {
+            write!(f, ", {unreadable} left out that are not UTF-8")?;
+        }
         let Some((id, reason)) = first_unfit else { return Ok(()) };
         write!(f, ", {unfit} of which `import` would not store like that (the first is {:?}: {reason})", id.as_str())
     }
@@ -63,7 +68,7 @@ impl ExportOutcome {
 }
 
 /// Exports all documents that the database lists, in the order of their ids, with a running count on standard error if that
-/// is a terminal. Blocks until it is done; each page has its own deadline of the batch timeout.
+/// is a terminal. `leave_out` is called with each document that is not UTF-8, which is not written. Blocks until it is done; each page has its own deadline of the batch timeout.
 ///
 /// # Errors
 /// If the database cannot list its documents, or `output` cannot be written to.
@@ -72,14 +77,22 @@ pub fn run(
     timeouts: &BucketTimeouts,
     output: &mut dyn Write,
     progress: &ProgressBar,
+    leave_out: &mut dyn FnMut(&DocumentId),
 ) -> anyhow::Result<ExportOutcome> {
+    let mut unreadable = 0;
+    let leave_out = &mut |id: &DocumentId| {
+        unreadable += 1;
+        leave_out(id);
+    };
     let outcome = match database.order() {
-        Order::Ids => write_all(database, timeouts, output, progress)?,
-        Order::Own => write_all(sorted::copy(database, timeouts)?.database(), timeouts, output, progress)?,
+        Order::Ids => write_all(database, timeouts, output, progress, leave_out)?,
+        Order::Own => {
+            write_all(sorted::copy(database, timeouts, leave_out)?.database(), timeouts, output, progress, leave_out)?
+        }
     };
     output.flush().context("the documents cannot be written")?;
     progress.finish_and_clear();
-    Ok(outcome)
+    Ok(ExportOutcome { unreadable, ..outcome })
 }
 
 fn write_all(
@@ -87,10 +100,15 @@ fn write_all(
     timeouts: &BucketTimeouts,
     output: &mut dyn Write,
     progress: &ProgressBar,
+    leave_out: &mut dyn FnMut(&DocumentId),
 ) -> anyhow::Result<ExportOutcome> {
     let mut outcome = ExportOutcome::default();
     for_each_page(database, timeouts, |documents| {
         for listed in documents {
+            if std::str::from_utf8(listed.document.text()).is_err() {
+                leave_out(&listed.id);
+                continue;
+            }
             write_line(output, listed.document.text()).context("the documents cannot be written")?;
             outcome.count(listed);
         }

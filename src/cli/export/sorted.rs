@@ -8,8 +8,9 @@ use zeroize::Zeroizing;
 
 use super::for_each_page;
 use crate::bucket::embedded::Embedded;
-use crate::bucket::{BucketTimeouts, Database, Listed, NewDocument, get_bucket};
+use crate::bucket::{BucketTimeouts, Database, NewDocument, get_bucket};
 use crate::clock::{self, Deadline};
+use crate::model::DocumentId;
 
 /// A copy that lists by id.
 pub(super) struct SortedCopy {
@@ -25,20 +26,24 @@ impl SortedCopy {
 }
 
 /// Copies all documents into a temporary file, in the folder that the system has for such files (`TMPDIR`).
-pub(super) fn copy(database: &dyn Database, timeouts: &BucketTimeouts) -> anyhow::Result<SortedCopy> {
+pub(super) fn copy(
+    database: &dyn Database,
+    timeouts: &BucketTimeouts,
+    leave_out: &mut dyn FnMut(&DocumentId),
+) -> anyhow::Result<SortedCopy> {
     let not_sorted = "the documents cannot be sorted in a temporary file (TMPDIR names another folder for it)";
     let folder = tempfile::Builder::new().prefix("userprofiles-export-").tempdir().context(not_sorted)?;
     let sorted = Embedded::create(&folder.path().join("sorted.db")).context(not_sorted)?;
     for_each_page(database, timeouts, |documents| {
-        let documents = documents.iter().map(new_document).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut fit = Vec::with_capacity(documents.len());
+        for listed in documents {
+            match String::from_utf8(listed.document.text().to_vec()) {
+                Ok(text) => fit.push(NewDocument { id: listed.id.clone(), text: Zeroizing::new(text) }),
+                Err(_) => leave_out(&listed.id),
+            }
+        }
         let deadline = Deadline::after(clock::now(), timeouts.batch);
-        get_bucket(&sorted, timeouts, deadline).and_then(|mut bucket| bucket.upsert(&documents)).context(not_sorted)
+        get_bucket(&sorted, timeouts, deadline).and_then(|mut bucket| bucket.upsert(&fit)).context(not_sorted)
     })?;
     Ok(SortedCopy { database: sorted, _folder: folder })
-}
-
-fn new_document(listed: &Listed) -> anyhow::Result<NewDocument> {
-    let text = String::from_utf8(listed.document.text().to_vec())
-        .map_err(|_| anyhow::anyhow!("the document {:?} is not UTF-8", listed.id.as_str()))?;
-    Ok(NewDocument { id: listed.id.clone(), text: Zeroizing::new(text) })
 }

@@ -5,13 +5,12 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use zeroize::Zeroizing;
 
 use crate::bucket::NewDocument;
 use crate::model::{
     DocumentId, InvalidDocument, InvalidUsername, MAX_DOCUMENT_BYTES, USERPROFILE_DOC_TYPE, UserInDb, Username,
+    has_type,
 };
 
 /// Why a line is not stored.
@@ -58,15 +57,7 @@ pub fn parse_line(line: &[u8]) -> Result<NewDocument, Rejection> {
 
 /// The text of a valid document with a `type` in it: its own, or ours right after the first brace.
 fn with_type(document: &str) -> Result<Zeroizing<String>, Rejection> {
-    #[derive(Deserialize)]
-    struct Members {
-        r#type: Option<IgnoredAny>,
-    }
-    let not_json = |error: serde_json::Error| {
-        Rejection::Invalid(InvalidDocument::NotJson { line: error.line(), column: error.column() })
-    };
-    let members: Members = serde_json::from_str(document).map_err(not_json)?;
-    if members.r#type.is_some() {
+    if has_type(document) {
         return Ok(Zeroizing::new(document.to_owned()));
     }
     let (before, after) = document.split_once('{').ok_or(Rejection::Invalid(InvalidDocument::NotAnObject))?;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::bucket::couchbase::product::{self, COUCHBASE, Target};
+use crate::bucket::rest::json_text::JsonText;
 use crate::bucket::rest::{Failure, Meaning, ReadOutcome, Retry};
 use crate::bucket::{BucketError, Document};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
@@ -70,8 +71,9 @@ pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Targ
 }
 
 fn of_envelope(body: &[u8], id: &DocumentId, peer: &str) -> Result<Option<Document>, Failure> {
+    let text = JsonText::of(body);
     let Envelope { meta, json, base64 } =
-        serde_json::from_slice(body).map_err(|error| COUCHBASE.unreadable(200, &error, body, peer))?;
+        serde_json::from_str(text.as_str()).map_err(|error| COUCHBASE.unreadable(200, &error, body, peer))?;
     if string(meta.id).as_deref() != Some(id.as_str()) {
         return Err(Failure::not_what_was_asked(peer, "its document does not have the id that was asked for"));
     }
@@ -83,6 +85,9 @@ fn of_envelope(body: &[u8], id: &DocumentId, peer: &str) -> Result<Option<Docume
         return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::NotStoredAsJson)));
     }
     let json = json.ok_or_else(|| COUCHBASE.status_failure(200, peer))?.get();
+    if text.original(json) != json.as_bytes() {
+        return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::NotUtf8)));
+    }
     let text = if json.starts_with('"') {
         serde_json::from_str::<String>(json).map_err(|_| COUCHBASE.status_failure(200, peer))?.into_bytes()
     } else {

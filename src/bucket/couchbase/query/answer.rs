@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::envelope::{self, Notice, Success};
 use super::meaning;
 use crate::bucket::couchbase::product::Target;
+use crate::bucket::rest::json_text::JsonText;
 use crate::bucket::rest::{Failure, ReadOutcome, Retry, Warning};
 use crate::bucket::{BucketError, Document};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
@@ -31,22 +32,23 @@ struct Row<'a> {
 /// # Errors
 /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
 pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Result<ReadOutcome, Failure> {
+    let body = JsonText::of(body);
     let of_error = |code, error: &Notice| {
         let failure = meaning::of_code(code, error.retry(), peer, target);
         // Who is known to lack a role has logged in: another password would not help.
         if error.misses_a_role() { failure.with(Retry::Never) } else { failure }
     };
-    let Success { rows, warnings, details, .. } = envelope::open(status, body, peer, &of_error)?;
+    let Success { rows, warnings, details, .. } = envelope::open(status, &body, peer, &of_error)?;
     let document = match rows.as_slice() {
         [] => None,
-        [row] => Some(of_row(row, id, peer).map_err(|failure| failure.with_details(details.clone()))?),
+        [row] => Some(of_row(row, &body, id, peer).map_err(|failure| failure.with_details(details.clone()))?),
         _ => return Err(Failure::not_what_was_asked(peer, "it sent more than one row for one key")),
     };
     let warnings = warnings.into_iter().map(|code| Warning { code, meaning: meaning::of_warning(code) }).collect();
     Ok(ReadOutcome { document, warnings, details })
 }
 
-fn of_row(row: &RawValue, id: &DocumentId, peer: &str) -> Result<Document, Failure> {
+fn of_row(row: &RawValue, body: &JsonText, id: &DocumentId, peer: &str) -> Result<Document, Failure> {
     let row: Row = serde_json::from_str(row.get())
         .map_err(|_| Failure::not_what_was_asked(peer, "its row has no document in it"))?;
     if text(row.id).as_deref() != Some(id.as_str()) {
@@ -55,7 +57,7 @@ fn of_row(row: &RawValue, id: &DocumentId, peer: &str) -> Result<Document, Failu
     if text(row.kind).as_deref() == Some("base64") {
         return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::NotStoredAsJson)));
     }
-    let bytes = row.doc.get().as_bytes();
+    let bytes = body.original(row.doc.get());
     if bytes.len() > MAX_DOCUMENT_BYTES {
         return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
     }
@@ -73,7 +75,7 @@ mod tests {
     use super::*;
     use crate::bucket::Details;
     use crate::bucket::couchbase::keyspace::Keyspace;
-    use crate::model::Username;
+    use crate::model::{UserInDb, Username};
 
     fn found(status: u16, body: &str) -> Result<ReadOutcome, Failure> {
         let target = Target { keyspace: Keyspace::new("b", "_default", "_default"), username: None };
@@ -121,6 +123,19 @@ mod tests {
         ] {
             assert_eq!(kind(&row(text)), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_the_documents_own_trouble() {
+        let mut body =
+            br#"{"results":[{"id":"userprofile::a","doc":{"username":"Ren?"}}],"status":"success"}"#.to_vec();
+        let place = body.iter().position(|byte| *byte == b'?').unwrap();
+        body[place] = 0xE9;
+        let target = Target { keyspace: Keyspace::new("b", "_default", "_default"), username: None };
+        let id = DocumentId::of(&Username::parse("a").unwrap());
+        let document = read(200, &body, &id, "the peer", &target).ok().unwrap().document.unwrap();
+        assert_eq!(document.text(), b"{\"username\":\"Ren\xe9\"}");
+        assert_eq!(UserInDb::from_json(document.text()).unwrap_err(), InvalidDocument::NotUtf8);
     }
 
     #[test]

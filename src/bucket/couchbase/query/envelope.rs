@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::go_duration;
 use crate::bucket::couchbase::product::COUCHBASE;
+use crate::bucket::rest::json_text::JsonText;
 use crate::bucket::rest::{ErrorScope, Failure};
 use crate::bucket::{BucketError, Details};
 
@@ -98,12 +99,13 @@ pub struct Success<'a> {
 /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
 pub fn open<'a>(
     status: u16,
-    body: &'a [u8],
+    body: &'a JsonText,
     peer: &str,
     of_error: &dyn Fn(i64, &Notice) -> Failure,
 ) -> Result<Success<'a>, Failure> {
+    let text = body.as_str();
     let envelope: Envelope =
-        serde_json::from_slice(body).map_err(|error| COUCHBASE.unreadable(status, &error, body, peer))?;
+        serde_json::from_str(text).map_err(|error| COUCHBASE.unreadable(status, &error, text.as_bytes(), peer))?;
     let metrics: Metrics =
         envelope.metrics.and_then(|metrics| serde_json::from_str(metrics.get()).ok()).unwrap_or_default();
     let code = envelope.errors.as_deref().and_then(telling).and_then(Notice::code);

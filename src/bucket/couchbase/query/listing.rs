@@ -12,6 +12,7 @@ use super::meaning;
 use super::parameters::{self, StatementKind};
 use crate::bucket::couchbase::keyspace::Keyspace;
 use crate::bucket::couchbase::product::{COUCHBASE, Target};
+use crate::bucket::rest::json_text::JsonText;
 use crate::bucket::rest::{Call, Completeness, Failure, Response};
 use crate::bucket::{BucketError, Cursor, Document, Listed, Page};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES, USERPROFILE_DOC_TYPE};
@@ -85,8 +86,9 @@ pub fn read(
     if response.completeness == Completeness::Truncated {
         return Err(COUCHBASE.overlong(response.status, &response.body, peer));
     }
+    let body = JsonText::of(&response.body);
     let of_error = |code, error: &Notice| of_error(code, error, peer, target);
-    let Success { rows, .. } = envelope::open(response.status, &response.body, peer, &of_error)?;
+    let Success { rows, .. } = envelope::open(response.status, &body, peer, &of_error)?;
     if rows.len() > most {
         return Err(Failure::not_what_was_asked(peer, "it listed more documents than it was asked for"));
     }
@@ -99,7 +101,7 @@ pub fn read(
         if before.is_some_and(|before| before >= id.as_str()) {
             return Err(Failure::not_what_was_asked(peer, "the ids of its list do not ascend"));
         }
-        let document = Document::new(doc.get().as_bytes().to_vec());
+        let document = Document::new(body.original(doc.get()).to_vec());
         documents.push(Listed { id: DocumentId::stored(id), document });
     }
     let next = documents.last().map(|listed| Cursor(listed.id.as_str().to_owned()));

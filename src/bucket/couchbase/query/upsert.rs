@@ -15,6 +15,7 @@ use super::meaning;
 use super::parameters::{self, StatementKind};
 use crate::bucket::couchbase::keyspace::Keyspace;
 use crate::bucket::couchbase::product::{COUCHBASE, Target};
+use crate::bucket::rest::json_text::JsonText;
 use crate::bucket::rest::{Call, Completeness, Failure, Response, Retry};
 use crate::bucket::{BucketError, NewDocument};
 use crate::model::InvalidDocument;
@@ -105,7 +106,7 @@ pub fn read(response: &Response, documents: usize, peer: &str, target: &Target) 
         return Err(COUCHBASE.status_failure(response.status, peer));
     }
     let of_error = |code, error: &Notice| of_error(code, error, peer, target);
-    let Success { mutations, .. } = envelope::open(response.status, &response.body, peer, &of_error)?;
+    let Success { mutations, .. } = envelope::open(response.status, &JsonText::of(&response.body), peer, &of_error)?;
     match mutations {
         Some(count) if usize::try_from(count) != Ok(documents) => {
             let reason = format!("{peer} stored {count} of {documents} documents and named no error");
