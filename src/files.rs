@@ -3,8 +3,9 @@
 //! Invariant: who serves waits for a file within a limit: one in a dead network mount, or a FIFO that nobody writes to,
 //! never answers. What was read is wiped on drop.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +36,19 @@ pub fn read(path: &Path, max_bytes: u64) -> io::Result<Zeroizing<Vec<u8>>> {
         bytes.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(bytes)
+}
+
+/// A sentence for a file that holds secrets and that others may read, or others or its group may change; `None` if they may
+/// not.
+#[must_use]
+pub fn exposure(path: &Path, metadata: &Metadata) -> Option<String> {
+    const GROUP_WRITES: u32 = 0o020;
+    const OTHERS: u32 = 0o007;
+    let mode = metadata.permissions().mode() & 0o777;
+    let is_exposed = mode & (GROUP_WRITES | OTHERS) != 0;
+    let path = path.display();
+    is_exposed
+        .then(|| format!("{path} may be used by others than its owner (mode {mode:04o}); better: chmod 600 {path}"))
 }
 
 /// Reads within a limit, one file at a time: while a read is stuck, the next one fails at once, so that those who read again

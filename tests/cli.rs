@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -101,9 +102,10 @@ fn import() {
         assert!(!err.contains("marker"), "{err}");
     }
     let rejected = fs::read_to_string(folder.path().join("bad.rejected.jsonl")).unwrap();
-    let lines: Vec<serde_json::Value> = rejected.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.iter().map(|line| line["line"].as_u64()).collect::<Vec<_>>(), [Some(2), Some(3)], "{rejected}");
-    assert!(!rejected.contains("marker"), "{rejected}");
+    assert_eq!(rejected, "not JSON, marker\n{\"username\":\"d\"}\n");
+    let reasons = fs::read_to_string(folder.path().join("bad.rejected.txt")).unwrap();
+    assert!(reasons.starts_with("line 2: it is not JSON") && reasons.contains("\nline 3: "), "{reasons}");
+    assert!(!reasons.contains("marker"), "{reasons}");
     for (name, code) in [("a", 0), ("b", 0), ("c", 0), ("d", 3), ("e", 0)] {
         assert_eq!(outcome(&run(folder.path(), &["get", name])).0, code, "{name}");
     }
@@ -163,8 +165,8 @@ fn the_example_is_the_file_that_is_shipped_and_holds_nothing_but_defaults() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/userprofiles.toml");
     assert_eq!((code, err), (0, ""));
     assert!(out == fs::read_to_string(&shipped).unwrap(), "config/userprofiles.toml is not what --example prints");
-    let without_file = run(folder.path(), &["config"]);
-    let with_file = run(folder.path(), &["config", "--config", shipped.to_str().unwrap()]);
+    let without_file = run(folder.path(), &["config", "--all"]);
+    let with_file = run(folder.path(), &["config", "--all", "--config", shipped.to_str().unwrap()]);
     // All but the line that names the file.
     let settings = |output: &Output| outcome(output).1.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(settings(&without_file), settings(&with_file));
@@ -280,6 +282,108 @@ fn a_database_file_that_cannot_be_used() {
         assert!(!err.contains("listening"), "{name}: {err}");
         assert_eq!(fs::read(path(name)).ok(), before, "{name} was written to");
     }
+}
+
+/// A pipe has no neighbours, and `/dev` is no place for files.
+#[test]
+fn the_reasons_of_what_comes_by_a_pipe_are_on_standard_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["/dev/stdin", "-"] {
+        let mut command = userprofiles();
+        command.args(["import", file]).current_dir(folder.path());
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = spawn(command).unwrap();
+        let lines = b"{}\n{\"username\":\"marker\"}\n{\"username\":\"a\",\"hashed_password\":\"h\"}\n";
+        child.stdin.take().unwrap().write_all(lines).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let (code, _, err) = outcome(&output);
+        assert_eq!(code, 4, "{err}");
+        assert!(err.contains("line 1: the document is empty\n") && err.contains("line 2: the field"), "{file}: {err}");
+        assert!(err.contains("1 line stored, 2 rejected") && !err.contains("marker"), "{err}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the folder of the database");
+    assert!(!std::path::Path::new("/dev/stdin.rejected.jsonl").exists());
+}
+
+#[test]
+fn what_is_no_lines_of_json_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for (contents, part) in [
+        (&b"[{\"username\":\"a\",\"hashed_password\":\"h\"}]"[..], "jq -c '.[]' x.json"),
+        (b"\x1f\x8b\x08\x00", "zcat x.json"),
+        (b"\xff\xfe{\x00", "iconv -f UTF-16"),
+        (b"username,hashed_password\na,h\n", "mlr --icsv"),
+    ] {
+        fs::write(folder.path().join("x.json"), contents).unwrap();
+        let output = run(folder.path(), &["import", "x.json"]);
+        let (code, _, err) = outcome(&output);
+        assert!(code == 1 && err.contains(part), "{err}");
+    }
+    let output = run(folder.path(), &["import", "--help"]);
+    let (_, out, _) = outcome(&output);
+    for part in ["username", "hashed_password", "email", "Exit code"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+}
+
+#[test]
+fn files_with_hashes_that_others_may_use_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("x.jsonl"), "{\"username\":\"a\",\"hashed_password\":\"h\"}\n").unwrap();
+    assert_eq!(run(folder.path(), &["import", "x.jsonl"]).status.code(), Some(0));
+    let shared = |name: &str, mode| {
+        fs::write(path(name), "secret").ok();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    fs::set_permissions(path("data/userprofiles.db"), fs::Permissions::from_mode(0o644)).unwrap();
+    let output = run(folder.path(), &["get", "a"]);
+    let (_, _, err) = outcome(&output);
+    assert!(err.contains("WARN") && err.contains("chmod 600") && err.contains("userprofiles.db"), "{err}");
+    for (mode, is_warned_of) in [(0o644, true), (0o660, true), (0o640, false), (0o600, false)] {
+        shared("password", mode);
+        let settings = ["bucket.database=couchbase", "couchbase.username=u", "couchbase.password_file=password"];
+        let flags: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        let output = run(folder.path(), &[&["config"], flags.as_slice()].concat());
+        let (_, _, err) = outcome(&output);
+        assert_eq!(err.contains("password_file") && err.contains("chmod 600"), is_warned_of, "{mode:o}: {err}");
+    }
+    // `export > file`, as a shell makes it.
+    let file = fs::File::create(path("out.jsonl")).unwrap();
+    fs::set_permissions(path("out.jsonl"), fs::Permissions::from_mode(0o644)).unwrap();
+    let mut export = userprofiles();
+    export.arg("export").current_dir(folder.path()).stdout(file);
+    let output = export.output().unwrap();
+    let (_, _, err) = outcome(&output);
+    assert!(err.contains("out.jsonl may be used by others"), "{err}");
+}
+
+#[test]
+fn the_level_of_a_flag_wins_over_rust_log_and_that_over_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("x.toml"), "[log]\nlevel = \"warn\"\n[http]\ndocs = false\n").unwrap();
+    let config = |flags: &[&str]| {
+        let mut command = userprofiles();
+        command.args(["config", "--config", "x.toml"]).args(flags).current_dir(folder.path()).env("RUST_LOG", "error");
+        command.output().unwrap()
+    };
+    let output = config(&[]);
+    let (code, out, err) = outcome(&output);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("# in place of level, RUST_LOG: error"), "{out}");
+    assert!(err.is_empty(), "RUST_LOG holds: {err}");
+    assert!(out.contains("[embedded]") && !out.contains("[couchbase]"), "only what matters: {out}");
+    let output = config(&["--log-level", "info", "--all"]);
+    let (_, out, err) = outcome(&output);
+    assert!(out.contains("level = \"info\"  # --log-level") && !out.contains("RUST_LOG"), "{out}");
+    assert!(out.contains("[couchbase]") && out.contains("[elasticsearch]"), "{out}");
+    assert!(err.contains("WARN  x.toml:4: [http] docs has no effect"), "{err}");
+    let output = config(&["--log-level", "trace"]);
+    let (code, _, err) = outcome(&output);
+    assert!(code == 2 && err.contains("compiled out"), "{err}");
+    let output = config(&["--set", "bucket.database=mongodb"]);
+    let (code, _, err) = outcome(&output);
+    assert!(code == 1 && err.contains("not built into this program"), "{err}");
 }
 
 #[test]

@@ -37,6 +37,9 @@ pub fn open(settings: &Settings, if_missing: IfMissing, observer: &Observer) -> 
             if !database.is_writable() {
                 observer.emit(&Observation::DatabaseReadOnly { description: &database.describe() });
             }
+            if let Some(warning) = database.exposure() {
+                observer.emit(&Observation::SettingsWarning(&format!("[embedded] path: {warning}")));
+            }
             Ok(Arc::new(database))
         }
         DatabaseName::Couchbase => Ok(Arc::new(couchbase::open(&settings.couchbase, timeouts, observer)?)),
@@ -55,6 +58,17 @@ pub fn check(settings: &Settings, observer: &Observer, print: &mut dyn FnMut(&St
         name => report.wrong_settings(&not_built(name)),
     }
     report.verdict()
+}
+
+/// Returns an error for a database that this program does not know how to ask.
+///
+/// # Errors
+/// [`BucketError::Misconfigured`]
+pub fn ensure_built(name: DatabaseName) -> Result<(), BucketError> {
+    match name {
+        DatabaseName::Embedded | DatabaseName::Couchbase => Ok(()),
+        name => Err(not_built(name)),
+    }
 }
 
 fn not_built(name: DatabaseName) -> BucketError {

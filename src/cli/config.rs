@@ -4,14 +4,14 @@
 
 use std::io::{self, Write};
 
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, SectionsShown};
 
 /// Prints the settings that hold, as TOML, each with where it came from.
 ///
 /// # Errors
 /// What writing to `out` failed with.
-pub fn print_effective(loaded: &Loaded, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(config::effective(loaded).as_bytes())?;
+pub fn print_effective(loaded: &Loaded, shown: SectionsShown, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(config::effective(loaded, shown).as_bytes())?;
     out.flush()
 }
 
@@ -33,7 +33,7 @@ mod tests {
     fn both_are_printed_in_full() {
         let sources = Sources { search: Vec::new(), set: vec!["http.workers=7".to_owned()], ..Sources::default() };
         let mut out = Vec::new();
-        print_effective(&load(&sources).unwrap(), &mut out).unwrap();
+        print_effective(&load(&sources).unwrap(), SectionsShown::All, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("\nworkers = 7  # --set http.workers\n"), "{text}");
         assert!(text.contains("[log]"), "{text}");

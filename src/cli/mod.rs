@@ -22,7 +22,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bucket::drivers::{self, IfMissing};
 use crate::bucket::{BucketTimeouts, Database};
-use crate::config::{Loaded, Sources, load};
+use crate::config::{Loaded, SectionsShown, Sources, load};
 use export::{Destination, Existing, NewFile};
 use get::GetOutcome;
 use import::ImportSource;
@@ -43,13 +43,32 @@ pub enum Exit {
     Usage = 2,
     /// `get`: there is no such user.
     NoSuchUser = 3,
-    /// `import`: some lines were rejected, and the others are stored.
+    /// `import`, `export`: some documents were left out, and the others are done.
     SomeRejected = 4,
 }
 
+/// The numbers of [`Exit`], for people.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed (the database, a file, an address; `check`: a step); 2 wrong usage or settings; 3 `get`: no \
+such user; 4 `import`, `export`: some documents were left out, and the others are done.";
+
+/// What `import` takes.
+const IMPORT_HELP: &str = "\
+Each line is one JSON object:
+  username         required: at most 233 bytes, no control characters
+  hashed_password  required: never answered
+  email, full_name a string or null
+  disabled         true, false or null
+Other members are stored as they are. The line replaces what is stored for its user.
+
+Rejected lines go to FILE.rejected.jsonl (to be corrected and imported again), and the reasons to FILE.rejected.txt; from \
+standard input or a pipe, the reasons go to standard error.
+
+Exit codes: 0 all stored; 1 failed; 2 wrong usage or settings; 4 some lines were rejected, and the others are stored.";
+
 /// Serves user profiles out of a NoSQL database.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(flatten)]
     global: GlobalFlags,
@@ -103,6 +122,7 @@ enum CommandLine {
         global: GlobalFlags,
     },
     /// Store the profiles of a file, one JSON document a line
+    #[command(after_help = IMPORT_HELP)]
     Import {
         /// The file; `-` is standard input
         file: OsString,
@@ -120,6 +140,7 @@ enum CommandLine {
         global: GlobalFlags,
     },
     /// Look at the settings and the database step by step, and say what to do about what is wrong
+    #[command(after_help = "Exit codes: 0 all is well; 1 a step failed; 2 wrong usage or settings.")]
     Check {
         #[command(flatten)]
         global: GlobalFlags,
@@ -133,6 +154,9 @@ enum CommandLine {
     },
     /// Print the settings that are in effect
     Config {
+        /// Print the sections of the databases that are not in use too
+        #[arg(long)]
+        all: bool,
         /// Print a settings file with every setting, its default and the reason for it
         #[arg(long)]
         example: bool,
@@ -148,7 +172,7 @@ enum Command {
     Export(Destination, Existing),
     Check,
     Get(String),
-    Config,
+    Config(SectionsShown),
     ConfigExample,
 }
 
@@ -163,8 +187,9 @@ impl CommandLine {
             }
             Self::Check { global } => (Command::Check, global),
             Self::Get { username, global } => (Command::Get(username), global),
-            Self::Config { example: false, global } => (Command::Config, global),
-            Self::Config { example: true, global } => (Command::ConfigExample, global),
+            Self::Config { example: true, global, .. } => (Command::ConfigExample, global),
+            Self::Config { all: true, global, .. } => (Command::Config(SectionsShown::All), global),
+            Self::Config { global, .. } => (Command::Config(SectionsShown::InUse), global),
         }
     }
 }
@@ -212,7 +237,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         }
     };
     let delivery = if matches!(command, Command::Serve(_)) { Delivery::Queued } else { Delivery::Direct };
-    format::init(&loaded.settings.log, delivery).context("cannot start a thread")?;
+    format::init(&loaded.settings.log, loaded.rust_log.as_deref(), delivery).context("cannot start a thread")?;
     let observer = Observer::default();
     for warning in &loaded.warnings {
         observer.emit(&Observation::SettingsWarning(warning));
@@ -253,10 +278,12 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
                 }
             })
         }
-        Command::Config | Command::ConfigExample => {
-            config::print_effective(loaded, &mut io::stdout()).context("cannot write to standard output")?;
+        Command::Config(shown) => {
+            config::print_effective(loaded, shown, &mut io::stdout()).context("cannot write to standard output")?;
+            drivers::ensure_built(loaded.settings.bucket.database)?;
             Ok(Exit::Done)
         }
+        Command::ConfigExample => Ok(Exit::Done),
     }
 }
 
@@ -276,6 +303,9 @@ fn export(
     };
     let outcome = match destination {
         Destination::StandardOutput => {
+            if let Some(warning) = export::exposed_output() {
+                tell_user(&warning);
+            }
             export::run(database, timeouts, &mut BufWriter::new(io::stdout().lock()), &progress, leave_out)?
         }
         Destination::File(path) => {

@@ -87,7 +87,9 @@ impl Reload {
             let reason = &format_args!("the settings are as before: {error}");
             return self.observer.emit(&Observation::ReloadRefused { reason });
         }
-        format::set_level(loaded.settings.log.level);
+        if loaded.rust_log.is_none() {
+            format::set_level(loaded.settings.log.level);
+        }
         for warning in loaded.warnings.iter().filter(|warning| !self.warned.contains(warning)) {
             self.observer.emit(&Observation::SettingsWarning(warning));
         }

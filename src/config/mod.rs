@@ -20,7 +20,7 @@ pub use changes::for_a_restart;
 pub use connection_string::{ConnectionString, Gateway, InvalidConnectionString, Scheme, Seed};
 pub use error::{ConfigError, ConfigErrors, Origin, unreadable};
 pub use load::{Loaded, load};
-pub use print::{effective, example};
+pub use print::{SectionsShown, effective, example};
 pub use sections::{
     AdminSettings, ArangodbSettings, BucketSettings, CassandraSettings, Connections, Consistency, CouchbaseApi,
     CouchbaseSettings, CouchdbSettings, DEFAULT_PATH as DEFAULT_DATABASE_PATH, DatabaseName, ElasticsearchSettings,

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::error::Origin;
 use super::load::Loaded;
-use super::sections::Settings;
+use super::sections::{DatabaseName, Settings};
 
 const WIDTH: usize = 100;
 
@@ -37,16 +37,29 @@ pub fn example() -> String {
     text
 }
 
+/// Which sections are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SectionsShown {
+    /// All but those of databases that are not in use.
+    InUse,
+    /// All.
+    All,
+}
+
 /// The settings that hold, as TOML, each with where it came from. Secrets are `***`, and behind a `#`, because they
 /// must not be in a file.
 #[must_use]
-pub fn effective(loaded: &Loaded) -> String {
+pub fn effective(loaded: &Loaded, shown: SectionsShown) -> String {
     let mut text = String::new();
     match &loaded.file {
         Some(path) => line(&mut text, format_args!("# settings file: {}", escaped(&path.to_string_lossy()))),
         None => line(&mut text, format_args!("# settings file: none")),
     }
-    for section in &loaded.sections {
+    let in_use = loaded.settings.bucket.database.as_str();
+    let is_shown = |name: &str| {
+        shown == SectionsShown::All || name == in_use || !DatabaseName::ALL.iter().any(|other| other.as_str() == name)
+    };
+    for section in loaded.sections.iter().filter(|section| is_shown(section.name)) {
         line(&mut text, format_args!("\n[{}]", section.name));
         for setting in &section.settings {
             let key = setting.name.key;
@@ -54,6 +67,9 @@ pub fn effective(loaded: &Loaded) -> String {
                 Some(value) => assignment(&mut text, &format!("{key} = {value}"), &loaded.origins.of(setting.name)),
                 None => line(&mut text, format_args!("# {key} is unset")),
             }
+        }
+        if let ("log", Some(filters)) = (section.name, &loaded.rust_log) {
+            line(&mut text, format_args!("# in place of level, RUST_LOG: {}", escaped(filters)));
         }
         for secret in loaded.secrets.iter().filter(|secret| secret.section == section.name) {
             assignment(&mut text, &format!("# {} = \"***\"", secret.key), &secret.origin);
@@ -138,7 +154,10 @@ mod tests {
     fn the_example_changes_nothing() {
         let nothing = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap();
         let loaded = load_text(&example());
-        assert_eq!(settings_only(&effective(&loaded)), settings_only(&effective(&nothing)));
+        assert_eq!(
+            settings_only(&effective(&loaded, SectionsShown::All)),
+            settings_only(&effective(&nothing, SectionsShown::All))
+        );
         assert!(settings(&loaded).all(|setting| loaded.origins.of(setting.name) == Origin::Default));
         assert_eq!(loaded.warnings, Vec::<String>::new());
     }
@@ -185,9 +204,9 @@ mod tests {
             "[http]\nlisten = [\":8000\", \"unix:/tmp/a \\\"b\\\".sock\"]\nworkers = 3\nhead_timeout = \"1500ms\"\n\
              [admin]\nlisten = \"off\"\n[log]\nlevel = \"debug\"\n[couchbase]\nscope = \"s\"",
         );
-        let printed = effective(&first);
+        let printed = effective(&first, SectionsShown::All);
         let second = load_text(&printed);
-        assert_eq!(settings_only(&effective(&second)), settings_only(&printed));
+        assert_eq!(settings_only(&effective(&second, SectionsShown::All)), settings_only(&printed));
         assert!(printed.contains("workers = 3  # "), "{printed}");
         assert!(printed.contains("head_timeout = \"1500ms\""), "{printed}");
     }

@@ -35,20 +35,22 @@ pub enum Delivery {
     Queued,
 }
 
-/// Sets the process's logger up. `RUST_LOG` wins over the level of the settings. To be called once.
+/// Sets the process's logger up. `rust_log` has filters in the place of the level of the settings. To be called once.
 ///
 /// # Errors
 /// If the operating system has no thread for the log.
-pub fn init(settings: &LogSettings, delivery: Delivery) -> io::Result<()> {
+pub fn init(settings: &LogSettings, rust_log: Option<&str>, delivery: Delivery) -> io::Result<()> {
     let style = match settings.format {
         LogFormat::Json => Style::Json,
         LogFormat::Auto if is_journal() => Style::Journal,
         LogFormat::Auto => Style::Text,
     };
     let mut builder = env_logger::Builder::new();
-    // Where the level is ours to say, the crate `log` keeps it, and it can be changed later.
-    builder.filter_level(if is_level_ours() { LevelFilter::Trace } else { settings.level });
-    builder.parse_default_env();
+    match rust_log {
+        Some(filters) => builder.filter_level(settings.level).parse_filters(filters),
+        // The crate `log` keeps the level, so that it can be changed later.
+        None => builder.filter_level(LevelFilter::Trace),
+    };
     let filter = builder.build();
     log::set_max_level(filter.filter());
     let queue = match delivery {
@@ -57,7 +59,9 @@ pub fn init(settings: &LogSettings, delivery: Delivery) -> io::Result<()> {
     };
     // A second call finds the logger in place: nothing is lost.
     let _ = log::set_boxed_logger(Box::new(Logger { filter, style, queue }));
-    set_level(settings.level);
+    if rust_log.is_none() {
+        set_level(settings.level);
+    }
     std::panic::set_hook(Box::new(|info| {
         // The message of a panic can hold anything, a document too; the place cannot.
         let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
@@ -105,15 +109,9 @@ fn dropped(style: Style, lines: u64) -> String {
     line(style, &record.args(format_args!("{text}")).build())
 }
 
-/// Sets the level from now on, unless `RUST_LOG` has said it.
+/// Sets the level from now on. It is for those who have no filters of `RUST_LOG`.
 pub fn set_level(level: LevelFilter) {
-    if is_level_ours() {
-        log::set_max_level(level);
-    }
-}
-
-fn is_level_ours() -> bool {
-    std::env::var_os(env_logger::DEFAULT_FILTER_ENV).is_none()
+    log::set_max_level(level);
 }
 
 /// True if standard error is the journal's socket (`systemd.exec(5)`, `$JOURNAL_STREAM`).

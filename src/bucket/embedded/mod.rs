@@ -30,6 +30,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, ffi};
 use super::{Bucket, BucketError, BucketTimeouts, Cursor, Database, Document, Listed, NewDocument, Page};
 use crate::clock::{self, Deadline};
 use crate::config::DatabaseName;
+use crate::files;
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 use file::{DatabaseFile, ForeignChanges, Medium};
 use schema::TableState;
@@ -105,6 +106,13 @@ impl Embedded {
             Medium::ReadOnly => (None, schema::look(&keeper, &file.path)?),
         };
         Ok(Self { file: Arc::new(file), lock, before })
+    }
+
+    /// A sentence for a file that others may use: it holds password hashes.
+    #[must_use]
+    pub fn exposure(&self) -> Option<String> {
+        let metadata = std::fs::metadata(&self.file.path).ok()?;
+        files::exposure(&self.file.path, &metadata)
     }
 
     /// False where the disk is mounted read-only.

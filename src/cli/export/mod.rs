@@ -10,7 +10,9 @@ mod sorted;
 pub use destination::{Destination, Existing, NewFile, refuse_own_files};
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd as _;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -18,6 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::bucket::CommandBucket;
 use super::import::parse_line;
 use crate::bucket::{BucketTimeouts, Cursor, Database, Listed, Order};
+use crate::files;
 use crate::model::DocumentId;
 
 /// The first page has this many documents; later ones follow from the size of what came.
@@ -158,6 +161,15 @@ fn write_line(output: &mut dyn Write, text: &[u8]) -> io::Result<()> {
         output.write_all(piece)?;
     }
     output.write_all(b"\n")
+}
+
+/// A sentence for standard output that is a file which others may read.
+#[must_use]
+pub fn exposed_output() -> Option<String> {
+    let output = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
+    let metadata = output.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    let name = std::fs::read_link("/proc/self/fd/1").unwrap_or_else(|_| "standard output".into());
+    files::exposure(&name, &metadata)
 }
 
 /// A running count, unless nobody looks, or it would stand among the documents.

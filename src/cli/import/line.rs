@@ -26,10 +26,20 @@ pub enum Rejection {
     Username(InvalidUsername),
 }
 
+impl Rejection {
+    /// True if not all of the line was kept.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        *self == Self::Invalid(InvalidDocument::TooLarge)
+    }
+}
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotUtf8 => write!(f, "the line is not UTF-8"),
+            Self::NotUtf8 | Self::Invalid(InvalidDocument::NotUtf8) => {
+                write!(f, "the line is not UTF-8; if the file is Latin-1: iconv -f LATIN1 -t UTF-8 FILE")
+            }
             Self::Empty => write!(f, "the document is empty"),
             // The line in it is always the first one, and would be taken for the line of the file.
             Self::Invalid(InvalidDocument::NotJson { column, .. }) => write!(f, "it is not JSON (column {column})"),

@@ -6,12 +6,13 @@
 //! Invariant: works through the traits of `bucket` only, and so the same with every database.
 
 mod batch;
+mod format;
 mod line;
 mod lines;
 mod rejects;
 
 pub use line::{Rejection, parse_line};
-pub use rejects::RejectsReport;
+pub use rejects::{RejectsPlace, RejectsReport};
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -44,23 +45,6 @@ impl ImportSource {
     pub fn from_argument(argument: &OsStr) -> Self {
         if argument == "-" { Self::StandardInput } else { Self::File(PathBuf::from(argument)) }
     }
-
-    /// Where the rejects go: for `FILE.jsonl` into `FILE.rejected.jsonl` beside it, for standard input into
-    /// `stdin.rejected.jsonl` in the current folder.
-    #[must_use]
-    pub fn rejects_path(&self) -> PathBuf {
-        match self {
-            Self::StandardInput => PathBuf::from("stdin.rejected.jsonl"),
-            Self::File(path) if path.extension().is_some_and(|extension| extension == "jsonl") => {
-                path.with_extension("rejected.jsonl")
-            }
-            Self::File(path) => {
-                let mut name = path.clone().into_os_string();
-                name.push(".rejected.jsonl");
-                PathBuf::from(name)
-            }
-        }
-    }
 }
 
 /// What became of an import. Its `Display` is the summary for the person who asked for it.
@@ -80,15 +64,23 @@ impl fmt::Display for ImportOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { stored, rejected, rejects, .. } = self;
         let Some((line, reason)) = &rejects.first else {
-            return write!(f, "{stored} lines stored, none rejected");
+            return write!(f, "{} stored, none rejected", lines(*stored));
         };
-        write!(f, "{stored} lines stored, {rejected} rejected (the first is line {line}: {reason}); ")?;
-        let path = rejects.path.display();
-        match &rejects.failure {
-            None => write!(f, "{path} says which and why"),
-            Some(error) => write!(f, "which and why could not be written to {path} ({error})"),
+        write!(f, "{} stored, {rejected} rejected (the first is line {line}: {reason}); ", lines(*stored))?;
+        match (&rejects.place, &rejects.failure) {
+            (RejectsPlace::StandardError, _) => write!(f, "the reasons are above"),
+            (RejectsPlace::Files { lines, reasons }, None) => {
+                write!(f, "correct {} and import it; {} says why", lines.display(), reasons.display())
+            }
+            (RejectsPlace::Files { lines, .. }, Some(error)) => {
+                write!(f, "they could not be written to {} ({error})", lines.display())
+            }
         }
     }
+}
+
+fn lines(count: u64) -> String {
+    if count == 1 { "1 line".to_owned() } else { format!("{count} lines") }
 }
 
 /// Imports all of `source`, with a progress bar on standard error if that is a terminal. Blocks until it is done; each
@@ -102,33 +94,53 @@ pub fn run(
     source: &ImportSource,
     interruption: &Interruption,
 ) -> anyhow::Result<ImportOutcome> {
-    let rejects_path = source.rejects_path();
     match source {
         ImportSource::StandardInput => {
-            import(database, timeouts, io::stdin().lock(), rejects_path, &progress_bar(None), interruption)
-                .context("standard input was not imported completely")
+            let (place, file) = (RejectsPlace::StandardError, "FILE");
+            import(
+                database,
+                timeouts,
+                Input { reader: io::stdin().lock(), place, file },
+                &progress_bar(None),
+                interruption,
+            )
+            .context("standard input was not imported completely")
         }
         ImportSource::File(path) => {
             let not_opened = || format!("{} cannot be opened: name a file with one document a line", path.display());
             let file = File::open(path).with_context(not_opened)?;
             let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
-            import(database, timeouts, BufReader::new(file), rejects_path, &progress_bar(size), interruption)
-                .with_context(|| format!("{} was not imported completely", path.display()))
+            // A pipe or a device has no neighbours.
+            let place = size.map_or(RejectsPlace::StandardError, |_| RejectsPlace::beside(path));
+            let name = path.display().to_string();
+            let input = Input { reader: BufReader::new(file), place, file: &name };
+            import(database, timeouts, input, &progress_bar(size), interruption)
+                .with_context(|| format!("{name} was not imported completely"))
         }
     }
+}
+
+/// What is imported.
+struct Input<'a, R> {
+    reader: R,
+    place: RejectsPlace,
+    /// Its name in a command.
+    file: &'a str,
 }
 
 /// As [`run`], from any input.
 fn import(
     database: &dyn Database,
     timeouts: &BucketTimeouts,
-    input: impl BufRead,
-    rejects_path: PathBuf,
+    mut input: Input<'_, impl BufRead>,
     progress: &ProgressBar,
     interruption: &Interruption,
 ) -> anyhow::Result<ImportOutcome> {
-    let mut lines = Lines::new(input);
-    let mut rejects = Rejects::new(rejects_path);
+    if let Some(advice) = format::advice(input.reader.fill_buf().context("reading it failed")?, input.file) {
+        bail!("one JSON document a line is wanted, and {advice}");
+    }
+    let mut lines = Lines::new(input.reader);
+    let mut rejects = Rejects::new(input.place);
     let mut store = Store::new(database, timeouts);
     let mut batch = Batch::default();
     let mut example = None;
@@ -142,7 +154,7 @@ fn import(
                 example.get_or_insert_with(|| document.id.clone());
                 batch.add(line.number, document);
             }
-            Err(rejection) => rejects.add(line.number, rejection),
+            Err(rejection) => rejects.add(line.number, line.text, rejection),
         }
         if batch.is_full() {
             interruption.shield(|| store.store(&std::mem::take(&mut batch)))?;

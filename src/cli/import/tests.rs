@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -74,7 +75,7 @@ fn every_line_of_the_sample_is_stored_and_answers_as_a_user() {
 }
 
 #[test]
-fn rejects_are_listed_with_line_and_reason_and_without_content() {
+fn rejected_lines_are_kept_for_their_owner_with_the_reasons_beside_them() {
     let place = Place::new();
     let content = [user("a"), String::new(), r#"{"username":"marker"}"#.to_owned(), " \t".to_owned(), user("b")];
     let mut content = content.join("\r\n").into_bytes();
@@ -84,25 +85,29 @@ fn rejects_are_listed_with_line_and_reason_and_without_content() {
     assert_eq!((outcome.stored, outcome.rejected), (2, 4));
     assert_eq!(place.text("a"), Some(user("a")));
     assert_eq!(place.text("b"), Some(user("b")));
-    let rejects = fs::read_to_string(place.path("users.rejected.jsonl")).unwrap();
+    let rejects = fs::read(place.path("users.rejected.jsonl")).unwrap();
+    assert_eq!(rejects, b"{\"username\":\"marker\"}\n{\"x\":\"\xff\"}\nmarker\n{}\n");
+    let mode = fs::metadata(place.path("users.rejected.jsonl")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let reasons = fs::read_to_string(place.path("users.rejected.txt")).unwrap();
     let expected = concat!(
-        "{\"line\":3,\"reason\":\"the field `hashed_password` is missing\"}\n",
-        "{\"line\":6,\"reason\":\"the field `username` is missing\"}\n",
-        "{\"line\":7,\"reason\":\"it is not JSON (column 1)\"}\n",
-        "{\"line\":8,\"reason\":\"the document is empty\"}\n",
+        "line 3: the field `hashed_password` is missing\n",
+        "line 6: the field `username` is missing\n",
+        "line 7: it is not JSON (column 1)\n",
+        "line 8: the document is empty\n",
     );
-    assert_eq!(rejects, expected);
+    assert_eq!(reasons, expected);
     let summary = outcome.to_string();
     assert!(
         summary.starts_with("2 lines stored, 4 rejected (the first is line 3: the field `hashed_password`"),
         "{summary}"
     );
-    assert!(summary.ends_with("users.rejected.jsonl says which and why"), "{summary}");
+    assert!(summary.ends_with("users.rejected.txt says why"), "{summary}");
 
     // Mended and run again: the same documents once more, and no file of rejects any longer.
     let outcome = place.import([user("a"), user("b"), user("c")].join("\n"));
     assert_eq!(outcome.to_string(), "3 lines stored, none rejected");
-    assert!(!place.path("users.rejected.jsonl").exists());
+    assert!(!place.path("users.rejected.jsonl").exists() && !place.path("users.rejected.txt").exists());
 }
 
 #[test]
@@ -159,16 +164,16 @@ fn a_source_that_cannot_be_read_is_an_error_that_names_it() {
 
 #[test]
 fn rejects_lie_beside_their_source() {
-    for (argument, expected) in [
-        ("-", "stdin.rejected.jsonl"),
-        ("users.jsonl", "users.rejected.jsonl"),
-        ("a.b/us.ers.jsonl", "a.b/us.ers.rejected.jsonl"),
-        ("users.json", "users.json.rejected.jsonl"),
-        ("users", "users.rejected.jsonl"),
-        ("./-", "./-.rejected.jsonl"),
+    for (path, stem) in [
+        ("users.jsonl", "users"),
+        ("a.b/us.ers.jsonl", "a.b/us.ers"),
+        ("users.json", "users.json"),
+        ("users", "users"),
+        ("./-", "./-"),
     ] {
-        let source = ImportSource::from_argument(OsStr::new(argument));
-        assert_eq!(source.rejects_path(), Path::new(expected), "{argument}");
+        let of = |ending: &str| PathBuf::from(format!("{stem}{ending}"));
+        let expected = RejectsPlace::Files { lines: of(".rejected.jsonl"), reasons: of(".rejected.txt") };
+        assert_eq!(RejectsPlace::beside(Path::new(path)), expected, "{path}");
     }
 }
 
@@ -222,15 +227,9 @@ impl Bucket for RecorderBucket {
 
 fn import_into(recorder: &std::sync::Arc<Recorder>, content: &str) -> anyhow::Result<ImportOutcome> {
     let folder = tempfile::tempdir().unwrap();
-    let rejects_path = folder.path().join("rejects");
-    import(
-        recorder,
-        &BucketTimeouts::default(),
-        content.as_bytes(),
-        rejects_path,
-        &ProgressBar::hidden(),
-        &Interruption::none(),
-    )
+    let place = RejectsPlace::beside(&folder.path().join("x"));
+    let input = Input { reader: content.as_bytes(), place, file: "x" };
+    import(recorder, &BucketTimeouts::default(), input, &ProgressBar::hidden(), &Interruption::none())
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The settings file that was read, if there was one.
     pub file: Option<PathBuf>,
+    /// What `RUST_LOG` says in place of `[log] level`; `None` if it is not set, or a flag wins over it.
+    pub rust_log: Option<String>,
     /// Every setting as it is printed.
     pub(super) sections: Vec<Section>,
     pub(super) origins: Origins,
@@ -67,7 +69,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let secrets = reader.into_read();
     settings.check(&origins, &mut findings);
     if findings.errors.is_empty() {
-        Ok(Loaded { settings, warnings: findings.warnings, file: path, sections, origins, secrets })
+        let rust_log = process::rust_log(sources, &origins);
+        Ok(Loaded { settings, warnings: findings.warnings, file: path, rust_log, sections, origins, secrets })
     } else {
         Err(ConfigErrors(findings.errors))
     }

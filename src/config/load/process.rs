@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use super::file::Assignment;
 use super::names::Names;
 use crate::config::error::{ConfigError, Origin};
-use crate::config::setting::{PREFIX, Raw};
+use crate::config::setting::{Origins, PREFIX, Raw, SettingName};
 use crate::config::sources::Sources;
 
 /// Reads the variables that are ours. Those of secrets are read with the secrets.
@@ -30,6 +30,14 @@ pub fn environment(
         }
     }
     assignments
+}
+
+/// `RUST_LOG`, unless the level comes from a flag: whoever types one means it.
+pub fn rust_log(sources: &Sources, origins: &Origins) -> Option<String> {
+    match origins.of(SettingName::new("log", "level")) {
+        Origin::Flag(_) => None,
+        _ => sources.variable("RUST_LOG").map(|filters| filters.to_string_lossy().into_owned()),
+    }
 }
 
 /// Kubernetes gives every container variables for the services around it: beside one called `userprofiles`, these are

@@ -21,7 +21,15 @@ impl Kind for LogLevel {
     type Value = LevelFilter;
 
     fn read(raw: &Raw) -> Result<LevelFilter, String> {
-        let levels: Vec<(LevelFilter, String)> = LevelFilter::iter().map(|level| (level, word(level))).collect();
+        if raw.text().is_ok_and(|text| text == "trace") {
+            return Err("is \"trace\", which is compiled out, because it would write documents into the log: write \
+                        \"debug\""
+                .to_owned());
+        }
+        let levels: Vec<(LevelFilter, String)> = LevelFilter::iter()
+            .filter(|level| *level != LevelFilter::Trace)
+            .map(|level| (level, word(level)))
+            .collect();
         let levels: Vec<(LevelFilter, &str)> = levels.iter().map(|(level, word)| (*level, word.as_str())).collect();
         choose(raw, &levels)
     }
@@ -38,8 +46,8 @@ fn word(level: LevelFilter) -> String {
 section! {
     /// The log, on standard error.
     pub struct LogSettings in "log" {
-        /// How much is logged: "off", "error", "warn", "info", "debug" or "trace". At info there is one line for each
-        /// answer. The variable RUST_LOG wins over it.
+        /// How much is logged: "off", "error", "warn", "info" or "debug". At info there is one line for each answer. The
+        /// variable RUST_LOG wins over it, and --log-level over both.
         pub level: Reloaded<LogLevel> = LevelFilter::Info,
         /// "auto": what fits the place (the journal, a terminal, or plain text). "json": one JSON object a line, for
         /// collectors.

@@ -113,6 +113,7 @@ impl Settings {
 
     /// Checks what concerns more than one setting.
     pub(super) fn check(&mut self, origins: &Origins, findings: &mut Findings) {
+        HttpSettings::warn_of_what_is_not_built(origins, findings);
         self.admin.check(&self.http, origins, findings);
         self.bucket.check(self.http.workers, findings);
         if let Some((section, login, tls)) = self.in_use() {

@@ -13,6 +13,7 @@ use super::kind::SecretName;
 use super::secret_file::{SecretSource, checked, of_file};
 use crate::config::error::Origin;
 use crate::config::sources::Sources;
+use crate::files;
 
 /// A secret that was read: where it belongs and where it came from.
 #[derive(Clone, Debug)]
@@ -63,6 +64,9 @@ impl<'a> SecretReader<'a> {
         };
         match (secret, &origin) {
             (Ok(secret), _) => {
+                if let Some(warning) = exposed(&found) {
+                    self.findings.warn(format!("[{section}] {}: {warning}", name.file_key));
+                }
                 (*value, *source) = (Some(secret), found);
                 self.read.push(Secret { section, key: name.key, origin });
             }
@@ -93,6 +97,13 @@ impl<'a> SecretReader<'a> {
         }
         places
     }
+}
+
+/// A sentence for a file that others may read or change.
+fn exposed(source: &SecretSource) -> Option<String> {
+    let SecretSource::File(path) = source else { return None };
+    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    files::exposure(path, &metadata)
 }
 
 fn of_variable(value: &OsStr) -> Result<SecretString, String> {

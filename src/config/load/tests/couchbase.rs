@@ -6,6 +6,7 @@ use secrecy::ExposeSecret as _;
 
 use super::*;
 use crate::config::ConnectionString;
+use crate::config::SectionsShown;
 
 const TUTORIAL: &str = "couchbase://couchbasehost:8091/travel?fetch_mutation_tokens=1&operation_timeout=3&n1ql_timeout=4&username=me&network=external&truststorepath=/ca";
 
@@ -19,7 +20,7 @@ fn the_connection_string_holds_where_no_setting_says_otherwise() {
     assert_eq!(couchbase.network, Network::Alternate("external".to_owned()));
     assert_eq!(couchbase.tls.ca_file.as_deref(), Some(Path::new("/ca")));
     assert_eq!(silent.warnings.len(), 3, "the port, no password, no TLS for the ca_file: {:?}", silent.warnings);
-    assert!(effective(&silent).contains("bucket = \"travel\"  # [couchbase] connection_string"));
+    assert!(effective(&silent, SectionsShown::All).contains("bucket = \"travel\"  # [couchbase] connection_string"));
 
     let settings = loaded(
         &format!("{file}\nbucket = 'b'\nca_file = '/other'"),
@@ -47,7 +48,7 @@ fn the_connection_string_matters_only_to_couchbase() {
 
     let other = loaded("", &[], &["couchbase.connection_string=couchbaes://geheim"]);
     assert_eq!(other.settings.couchbase.connection_string, ConnectionString::localhost());
-    assert!(!effective(&other).contains("geheim"));
+    assert!(!effective(&other, SectionsShown::All).contains("geheim"));
     assert!(!format!("{other:?}").contains("geheim"));
 
     let with_password = "couchbase.connection_string=couchbase://u:geheim@h";
@@ -89,7 +90,7 @@ fn passwords_come_from_three_places() {
         assert_eq!(password.as_deref(), expected, "{environment:?}");
         let told = loaded.warnings.iter().filter(|warning| warning.contains("is not used")).count();
         assert_eq!(told, unused, "{environment:?}: {:?}", loaded.warnings);
-        let printed = effective(&loaded) + &format!("{loaded:?}") + &loaded.warnings.join("");
+        let printed = effective(&loaded, SectionsShown::All) + &format!("{loaded:?}") + &loaded.warnings.join("");
         assert!(
             !printed.contains("from credential")
                 && !printed.contains("from file")

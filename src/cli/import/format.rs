@@ -1,0 +1,70 @@
+//! Recognises what people try to import that is not one JSON document a line, by the beginning of the input.
+//!
+//! Invariant: pure; nothing of the input is repeated.
+
+/// Says what the input is and what to do, if it is something else. `file` is its name in a command.
+#[must_use]
+pub fn advice(beginning: &[u8], file: &str) -> Option<String> {
+    let beginning = beginning.strip_prefix("\u{feff}".as_bytes()).unwrap_or(beginning);
+    let first_line = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+    if beginning.starts_with(&[0x1F, 0x8B]) {
+        return Some(format!("it is compressed (gzip): zcat {file} | userprofiles import -"));
+    }
+    if beginning.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]) {
+        return Some(format!("it is compressed (zstd): zstdcat {file} | userprofiles import -"));
+    }
+    if beginning.starts_with(&[0xFF, 0xFE]) || beginning.starts_with(&[0xFE, 0xFF]) || has_utf16_brace(beginning) {
+        return Some(format!("it is UTF-16: iconv -f UTF-16 -t UTF-8 {file} | userprofiles import -"));
+    }
+    if beginning.trim_ascii_start().starts_with(b"[") {
+        return Some(format!("it is one JSON array: jq -c '.[]' {file} | userprofiles import -"));
+    }
+    if beginning.trim_ascii_start().starts_with(b"{") && first_line == b"{" {
+        return Some(format!("its documents span several lines: jq -c . {file} | userprofiles import -"));
+    }
+    if is_header_of_csv(first_line) {
+        return Some(format!("it is CSV: mlr --icsv --ojsonl cat {file} | userprofiles import -"));
+    }
+    None
+}
+
+/// UTF-16 without a mark: each second byte of ASCII is null.
+fn has_utf16_brace(beginning: &[u8]) -> bool {
+    beginning.starts_with(b"{\0") || beginning.starts_with(b"\0{")
+}
+
+/// Names between commas or semicolons, one of which is ours.
+fn is_header_of_csv(line: &[u8]) -> bool {
+    let names = line.split(|byte| matches!(byte, b',' | b';' | b'\t')).map(|name| {
+        name.trim_ascii().strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")).unwrap_or(name.trim_ascii())
+    });
+    let names: Vec<&[u8]> = names.collect();
+    names.len() > 1 && names.iter().any(|name| matches!(*name, b"username" | b"hashed_password"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_lines_of_json_is_named_with_what_to_do() {
+        for (beginning, part) in [
+            (&b"\x1f\x8b\x08"[..], "zcat users"),
+            (b"\x28\xb5\x2f\xfd", "zstdcat"),
+            (b"\xff\xfe{\0\"\0", "iconv -f UTF-16"),
+            (b"{\0\"\0u\0", "iconv -f UTF-16"),
+            (b"\0{\0\"", "iconv -f UTF-16"),
+            (b" \n[\n {\"username\":\"a\"}", "jq -c '.[]' users"),
+            (b"\xef\xbb\xbf[{}]", "jq -c '.[]'"),
+            (b"{\n  \"username\": \"a\"", "jq -c . users"),
+            (b"username,email,hashed_password\na,b,c", "mlr --icsv"),
+            (b"\"email\";\"username\"\r\n", "mlr --icsv"),
+        ] {
+            let advice = advice(beginning, "users").unwrap();
+            assert!(advice.contains(part), "{}: {advice}", beginning.escape_ascii());
+        }
+        for beginning in [&b""[..], b"\n\n", b"{\"username\":\"a,b\"}\n", b"marker\n", b"a,b,c\n", b"{}\n[1]\n"] {
+            assert_eq!(advice(beginning, "users"), None, "{}", beginning.escape_ascii());
+        }
+    }
+}
