@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use couchbase::{Behaviour, Double, Hold};
 use on_couchbase::{MODES, profile, serve};
 use support::client::{Answer, Client, End};
-use support::server::Server;
+use support::server::{PATIENCE, Server};
+use userprofiles::clock;
 
 const CLIENTS: usize = 64;
 
@@ -300,4 +301,51 @@ fn a_head_that_is_finished_during_the_drain_is_answered() {
     assert_eq!((answer.status, answer.field("connection")), (200, Some("close")));
     client.assert_closed();
     assert_eq!(server.wait().code(), Some(0));
+}
+
+/// During the start, an import, a reload that fails, and a drain: TERM ends in order, and HUP ends nothing.
+#[test]
+fn signals_at_any_moment_end_it_in_order_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    // HUP and then TERM while it imports from a pipe that stays open.
+    let pipe = folder.path().join("users");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let flags = ["--listen", "127.0.0.1:0", "--import", pipe.to_str().unwrap()];
+    let mut importing = Server::spawn(support::server::serve(support::process::userprofiles(), &[], &flags));
+    let mut users = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    for number in 0..1500 {
+        writeln!(users, "{{\"username\":\"user{number}\",\"hashed_password\":\"h\"}}").unwrap();
+    }
+    let log = importing.folder().join("data/userprofiles.db-wal");
+    let start = clock::now();
+    while std::fs::metadata(&log).map_or(0, |log| log.len()) == 0 {
+        assert!(start.elapsed() < PATIENCE, "{}", importing.log());
+        std::thread::yield_now();
+    }
+    importing.signal("HUP");
+    importing.signal("TERM");
+    assert_eq!(importing.wait().code(), Some(0), "{}", importing.log());
+    assert!(!importing.log().contains("listening"), "it went on: {}", importing.log());
+
+    // HUP as early as a signal can come after the start of the program.
+    let flags = ["--listen", "127.0.0.1:0"];
+    let mut starting = Server::spawn(support::server::serve(support::process::userprofiles(), &[], &flags));
+    starting.wait_for_log("database: ");
+    for _ in 0..20 {
+        starting.signal("HUP");
+    }
+    starting.wait_for_log("operators: ");
+    starting.wait_for_log("HUP: reload complete");
+    starting.signal("TERM");
+    assert_eq!(starting.wait().code(), Some(0), "{}", starting.log());
+
+    // In a drain that a slow client holds up, HUP changes nothing.
+    let mut draining = Server::embedded(&["http.drain_timeout=1s"]);
+    let mut half_sent = draining.connect();
+    half_sent.send("GET /users/johndoe HTTP/1.1\r\n");
+    draining.get("/users/johndoe");
+    draining.signal("TERM");
+    draining.wait_for_log("shutting down");
+    draining.signal("HUP");
+    assert_eq!(draining.wait().code(), Some(0), "{}", draining.log());
 }

@@ -4,20 +4,34 @@
 //! Invariant: while work is shielded a first signal ends nothing; at any other moment it ends the process at once, after
 //! a last word to the person who sent it.
 
+use std::ffi::c_int;
 use std::process;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use parking_lot::Mutex;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::{Handle, Signals};
 
 use super::{Exit, tell_user};
 use crate::threads;
 
+/// The signals that end a command: HUP comes from a terminal that was closed.
+pub const FOR_COMMANDS: [c_int; 3] = [SIGINT, SIGTERM, SIGHUP];
+
 /// Whether, and when, the command may be ended by a signal.
 pub struct Interruption {
     state: Arc<Mutex<SignalState>>,
+    signals: Option<Handle>,
+}
+
+impl Drop for Interruption {
+    /// Signals are somebody else's from now on.
+    fn drop(&mut self) {
+        if let Some(signals) = &self.signals {
+            signals.close();
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,18 +48,19 @@ impl Interruption {
     /// Takes no signals: they end the process as they always do.
     #[must_use]
     pub fn none() -> Self {
-        Self { state: Arc::new(Mutex::new(SignalState::Free)) }
+        Self { state: Arc::new(Mutex::new(SignalState::Free)), signals: None }
     }
 
-    /// Takes INT, TERM and HUP (a terminal that was closed) from now on, to the end of the process. `before_exit` is called, in another thread, before a
-    /// signal ends the process while nothing is shielded.
+    /// Takes these signals for as long as it lives. `before_exit` is called, in another thread, before a signal ends the
+    /// process, with this code, while nothing is shielded.
     ///
     /// # Errors
     /// If the operating system gives no thread for it, or does not let signals be taken.
-    pub fn watch(before_exit: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
-        let interruption = Self::none();
+    pub fn watch(taken: &[c_int], exit: Exit, before_exit: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
+        let mut interruption = Self::none();
         let state = Arc::clone(&interruption.state);
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot take signals")?;
+        let mut signals = Signals::new(taken).context("cannot take signals")?;
+        interruption.signals = Some(signals.handle());
         let thread = move || {
             for _ in &mut signals {
                 let mut state = state.lock();
@@ -53,7 +68,7 @@ impl Interruption {
                     SignalState::Free => {
                         before_exit();
                         // The state stays locked, so that nothing is begun meanwhile.
-                        process::exit(Exit::Failed as i32);
+                        process::exit(exit as i32);
                     }
                     SignalState::Shielded => {
                         *state = SignalState::StopRequested;

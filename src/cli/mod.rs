@@ -16,9 +16,12 @@ use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use signal_hook::consts::SIGHUP;
+use signal_hook::flag;
 
 use crate::bucket::drivers::{self, IfMissing};
 use crate::bucket::{BucketTimeouts, Database};
@@ -26,7 +29,7 @@ use crate::config::{Loaded, SectionsShown, Sources, load};
 use export::{Destination, Existing, NewFile};
 use get::GetOutcome;
 use import::ImportSource;
-use interruption::Interruption;
+use interruption::{FOR_COMMANDS, Interruption};
 
 use crate::model::DocumentId;
 use crate::observe::format::{self, Delivery};
@@ -228,6 +231,10 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Serve(flags) => flags.listen.clone(),
         _ => Vec::new(),
     };
+    if matches!(command, Command::Serve(_)) {
+        // A reload that is asked for before there is anything to reload ends nothing.
+        flag::register(SIGHUP, Arc::default()).context("cannot take signals")?;
+    }
     let sources = Sources::of_process(global.config, global.set, global.log_level, listen);
     let loaded = match load(&sources) {
         Ok(loaded) => loaded,
@@ -251,7 +258,7 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
         Command::Serve(flags) => serve::run(loaded, sources, flags.import.as_deref(), observer),
         Command::Import(file) => {
             let database = drivers::open(&loaded.settings, IfMissing::Create, observer)?;
-            let interruption = Interruption::watch(|| {
+            let interruption = Interruption::watch(&FOR_COMMANDS, Exit::Failed, || {
                 tell_user("interrupted: what is stored is whole, and importing the whole file once more is safe");
             })?;
             let source = ImportSource::from_argument(&file);
@@ -312,7 +319,7 @@ fn export(
             export::refuse_own_files(database, path)?;
             let mut file = NewFile::begin(path, existing)?;
             let temporary = file.temporary_path().map(std::path::Path::to_owned);
-            let interruption = Interruption::watch(move || {
+            let interruption = Interruption::watch(&FOR_COMMANDS, Exit::Failed, move || {
                 // If it is gone already, so much the better.
                 let _ = temporary.as_ref().map(std::fs::remove_file);
                 tell_user("interrupted: no file was written");

@@ -48,12 +48,25 @@ pub fn run(
     observer: &Observer,
 ) -> anyhow::Result<Exit> {
     let settings = &loaded.settings;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot take signals")?;
     let database = drivers::open(settings, IfMissing::Create, observer)?;
     let mut example = None;
     if let Some(file) = import_file {
         let timeouts = BucketTimeouts::from(&settings.bucket);
-        let outcome =
-            import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(file), &Interruption::none())?;
+        // A signal between two batches ends it at once, also while it waits for a slow pipe.
+        let interruption = {
+            let observer = observer.clone();
+            Interruption::watch(&[SIGTERM, SIGINT], Exit::Done, move || {
+                observer.emit(&Observation::Stopped);
+                log::logger().flush();
+            })?
+        };
+        let outcome = import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(file), &interruption);
+        if interruption.stop_requested() {
+            observer.emit(&Observation::Stopped);
+            return Ok(Exit::Done);
+        }
+        let outcome = outcome?;
         observer.emit(&Observation::Imported { rejected: outcome.rejected, summary: &outcome });
         example = outcome.example;
     } else if database.is_new() {
@@ -62,8 +75,6 @@ pub fn run(
     let workforce = Workforce::new("http", usize::from(settings.http.workers));
     let max_buckets = bucket_connections(settings, workforce);
     let limits = limits(&settings.http, max_buckets, observer);
-    // Until here a signal ends the process as it always does: an import can be run again.
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot take signals")?;
     let public_listeners = bind_all("[http] listen (--listen)", &settings.http.listen, settings, observer)?;
     let admin_listeners = bind_all(ADMIN_LISTEN, settings.admin.listen.as_slice(), settings, observer)?;
     let description = &database.describe();

@@ -95,4 +95,24 @@ mod tests {
         assert!(!printed.contains("marker-4711"), "{printed}");
         assert!(printed.contains("REDACTED"), "{printed}");
     }
+
+    /// Does not compile if the type has the trait: then two implementations of a trait fit it, and which one is meant is
+    /// unknown. (The examples of [`UserInDb`] that must not compile could fail to for another reason.)
+    macro_rules! assert_not_implemented {
+        ($type:ty: $($trait:path),+) => {$({
+            trait Fits<Marker> {
+                fn check() {}
+            }
+            struct Implemented;
+            impl<T: ?Sized> Fits<()> for T {}
+            impl<T: ?Sized + $trait> Fits<Implemented> for T {}
+            <$type as Fits<_>>::check();
+        })+};
+    }
+
+    #[test]
+    fn a_stored_user_cannot_be_turned_into_text() {
+        assert_not_implemented!(UserInDb: serde::Serialize, std::fmt::Display, ToString, Into<String>, Into<Vec<u8>>);
+        assert_not_implemented!(secrecy::SecretString: serde::Serialize, std::fmt::Display);
+    }
 }

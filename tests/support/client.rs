@@ -23,8 +23,10 @@ pub struct Answer {
 /// How a connection goes on after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The other side closed it.
+    /// The other side closed it in order.
     Closed,
+    /// The other side reset it (RST), which can destroy what was on its way.
+    Reset,
     /// It stays open and silent.
     Open,
 }
@@ -99,13 +101,14 @@ impl Client {
             Ok(0) => End::Closed,
             Ok(_) => panic!("there is more: {:?}", byte[0] as char),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => End::Open,
-            Err(_) => End::Closed,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => End::Reset,
+            Err(error) => panic!("{error}"),
         };
         self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
         end
     }
 
-    /// Waits for the other side to close the connection.
+    /// Waits for the other side to close the connection in order: a reset is no such end.
     pub fn assert_closed(&mut self) {
         assert_eq!(self.end_within(PATIENCE), End::Closed);
     }
@@ -123,7 +126,6 @@ impl Client {
                 self.unread.extend_from_slice(&buffer[..length]);
                 true
             }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
             Err(error) => panic!("no answer: {error}"),
         }
     }

@@ -124,6 +124,11 @@ impl Server {
         wait_for(&self.log, text);
     }
 
+    /// The folder that it runs in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// The process.
     pub fn pid(&self) -> u32 {
         self.child.id()
