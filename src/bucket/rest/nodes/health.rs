@@ -13,16 +13,16 @@
 //!
 //! Invariant: pure. Every node that is not up has a probe under way or due.
 
+mod node_state;
+
 use std::time::{Duration, Instant};
 
 use super::endpoint::Endpoint;
 use crate::bucket::BucketError;
+use node_state::{Health, NodeState, Probing, Rank};
 
 /// A probe waits this long at least: a pause of that length happens to healthy nodes.
 const SHORTEST_PROBE_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// A node that takes this long to fail keeps requests waiting; one that fails faster can be asked without harm.
-const SLOW_FAILURE: Duration = Duration::from_millis(100);
 
 /// A node that fails for less than this may have been restarted, or lost a connection or a burst of them.
 const RECENT: Duration = Duration::from_millis(400);
@@ -54,48 +54,6 @@ pub struct ProbeLimits {
     pub first: Duration,
     /// Any probe (`[bucket] operation_timeout`).
     pub longest: Duration,
-}
-
-#[derive(Debug)]
-struct NodeState {
-    node: Endpoint,
-    health: Health,
-    /// Requests that it has not answered yet.
-    outstanding: usize,
-    /// Counts its answers.
-    answers: u64,
-    probing: Probing,
-    /// How many probes in a row had to wait in vain.
-    vain_probes: u32,
-}
-
-/// The state of a node's probes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Probing {
-    /// Nobody has asked for one yet.
-    None,
-    /// Once the node is not up.
-    DueAt(Instant),
-    UnderWay,
-}
-
-#[derive(Debug)]
-enum Health {
-    Up,
-    /// It answers, with errors that another node did not have.
-    Erring,
-    Suspect {
-        since: Instant,
-    },
-    Down(BucketError),
-}
-
-/// How good a node is to ask, the best one first. One that is down has no rank: it is not asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
-    Up,
-    Erring,
-    Suspect,
 }
 
 /// A node to be probed, as it was when that was decided.
@@ -336,88 +294,6 @@ impl HealthTable {
 
     fn entry(&mut self, node: &Endpoint) -> Option<&mut NodeState> {
         self.entries.iter_mut().find(|entry| entry.node == *node)
-    }
-}
-
-impl NodeState {
-    fn new(node: &Endpoint) -> Self {
-        Self {
-            node: node.clone(),
-            health: Health::Up,
-            outstanding: 0,
-            answers: 0,
-            probing: Probing::None,
-            vain_probes: 0,
-        }
-    }
-
-    fn is_up(&self) -> bool {
-        matches!(self.health, Health::Up)
-    }
-
-    fn answered(&mut self) -> Transition {
-        self.answers = self.answers.wrapping_add(1);
-        self.vain_probes = 0;
-        match std::mem::replace(&mut self.health, Health::Up) {
-            Health::Down(_) => Transition::CameUp,
-            Health::Erring => Transition::StoppedErring,
-            Health::Up | Health::Suspect { .. } => Transition::None,
-        }
-    }
-
-    fn answered_with_error(&mut self) -> Transition {
-        self.answers = self.answers.wrapping_add(1);
-        self.vain_probes = 0;
-        if matches!(self.health, Health::Up | Health::Erring) {
-            return Transition::None;
-        }
-        match std::mem::replace(&mut self.health, Health::Erring) {
-            Health::Down(_) => Transition::CameUp,
-            Health::Up | Health::Erring | Health::Suspect { .. } => Transition::None,
-        }
-    }
-
-    fn probe_failed(&mut self, error: BucketError, took: Duration, now: Instant) -> Transition {
-        let is_slow = took >= SLOW_FAILURE;
-        self.vain_probes = if is_slow { self.vain_probes.saturating_add(1) } else { 0 };
-        match (&self.health, is_slow) {
-            (Health::Up | Health::Erring | Health::Suspect { .. }, true) => {
-                self.health = Health::Down(error);
-                Transition::WentDown
-            }
-            (Health::Down(_), false) => {
-                self.health = Health::Suspect { since: now };
-                Transition::CameUp
-            }
-            (Health::Erring, false) => {
-                self.health = Health::Suspect { since: now };
-                Transition::None
-            }
-            (Health::Up | Health::Suspect { .. }, false) | (Health::Down(_), true) => Transition::None,
-        }
-    }
-
-    fn probe_due_at(&self) -> Option<Instant> {
-        match (&self.health, self.probing) {
-            (Health::Up, _) | (_, Probing::None | Probing::UnderWay) => None,
-            (Health::Erring | Health::Suspect { .. } | Health::Down(_), Probing::DueAt(at)) => Some(at),
-        }
-    }
-
-    fn down_error(&self) -> Option<&BucketError> {
-        match &self.health {
-            Health::Down(error) => Some(error),
-            Health::Up | Health::Erring | Health::Suspect { .. } => None,
-        }
-    }
-
-    fn rank(&self) -> Option<Rank> {
-        match self.health {
-            Health::Up => Some(Rank::Up),
-            Health::Erring => Some(Rank::Erring),
-            Health::Suspect { .. } => Some(Rank::Suspect),
-            Health::Down(_) => None,
-        }
     }
 }
 

@@ -1,3 +1,4 @@
+use super::node_state::SLOW_FAILURE;
 use super::*;
 use crate::bucket::rest::nodes::Security;
 use crate::clock;
