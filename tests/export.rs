@@ -204,6 +204,18 @@ fn a_list_that_fails_says_what_to_run_and_leaves_nothing() {
 }
 
 #[test]
+fn an_error_names_the_file_that_was_named() {
+    let double = Double::start();
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(&double, folder.path(), &["export", "missing/out.jsonl"]).output().unwrap();
+    let (code, _, err) = outcome(&output);
+    assert!(
+        code == 1 && err.contains("missing/out.jsonl cannot be written") && !err.contains(".userprofiles-"),
+        "{err}"
+    );
+}
+
+#[test]
 fn a_list_is_tried_again_where_that_may_help() {
     let double = Double::start();
     fill(&double, 3, 1);

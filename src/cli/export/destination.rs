@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use crate::bucket::Database;
@@ -117,6 +118,8 @@ impl Unfinished {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
         match openat(CWD, folder, flags, Mode::RUSR | Mode::WUSR) {
             Ok(descriptor) if Path::new(DESCRIPTORS).exists() => Ok(Self::Nameless(File::from(descriptor))),
+            // Said of the folder that was named, and not of a temporary file in it.
+            Err(error) if !matches!(error, Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Err(error.into()),
             _ => tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(folder).map(Self::Named),
         }
     }
