@@ -386,6 +386,31 @@ fn the_level_of_a_flag_wins_over_rust_log_and_that_over_the_rest() {
     assert!(code == 1 && err.contains("not built into this program"), "{err}");
 }
 
+/// What editors of other systems put before a text is no part of it, in whichever file.
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| fs::write(folder.path().join(name), format!("\u{feff}{text}")).unwrap();
+    file("x.toml", "[http]\nworkers = 7\n");
+    file("users.jsonl", "{\"username\":\"a\",\"hashed_password\":\"h\"}\n");
+    let output = run(folder.path(), &["--config", "x.toml", "config"]);
+    let (code, out, err) = outcome(&output);
+    assert!(code == 0 && out.contains("workers = 7"), "{err}");
+    let output = run(folder.path(), &["import", "users.jsonl"]);
+    let (code, _, err) = outcome(&output);
+    assert!(code == 0 && err.contains("1 line stored, none rejected"), "{err}");
+}
+
+/// Somebody else's server has other users.
+#[test]
+fn the_smoke_test_says_how_to_name_another_user() {
+    let server = support::server::Server::start(&[], &[]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/smoke-test");
+    let output = Command::new(script).arg(format!("http://{}", server.public)).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.code() == Some(1) && text.contains("has no user johndoe: name one"), "{text}");
+}
+
 #[test]
 fn serve_with_an_import() {
     let server = Server::embedded(&[]);

@@ -344,6 +344,16 @@ fn a_password_that_goes_to_a_node_elsewhere_in_the_clear_is_told_once() {
     assert_holds_no_secret(&log);
 }
 
+#[test]
+fn a_byte_order_mark_before_a_password_is_no_part_of_it() {
+    let place = Place::start(MODES[0], "");
+    place.write("password", &format!("\u{feff}{NEW_PASSWORD}\n"));
+    place.change_on_server(NEW_PASSWORD);
+    place.hup("HUP: reload complete");
+    place.wait_until_served();
+    place.assert_nothing_leaked();
+}
+
 /// A file that never answers: a pipe that nobody writes into, or a mount that is dead.
 #[test]
 fn a_password_file_that_blocks_holds_no_request_no_signal_and_no_thread() {

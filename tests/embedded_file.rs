@@ -149,6 +149,21 @@ fn an_export_never_replaces_the_database_that_it_is_made_of() {
     assert!(output.status.success(), "{}", said(&output));
 }
 
+/// SQLite keeps its log beside the file that a link leads to.
+#[test]
+fn a_link_to_the_file_is_as_good_as_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("real")).unwrap();
+    make(folder.path(), "real/userprofiles.db", 0..3);
+    std::os::unix::fs::symlink("real/userprofiles.db", folder.path().join("link.db")).unwrap();
+    let server = serve(&folder.path().join("link.db"), &[]);
+    assert_eq!(server.get("/users/user0001").status, 200);
+    let output = run(folder.path(), &["--set", "embedded.path=link.db", "import", "users.jsonl"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let output = run(folder.path(), &["--set", "embedded.path=link.db", "export", "--force", "real/userprofiles.db"]);
+    assert!(said(&output).contains("is a file of the database"), "{}", said(&output));
+}
+
 #[test]
 fn the_default_file_is_made_with_its_folder_for_its_owner_only() {
     let folder = tempfile::tempdir().unwrap();

@@ -59,7 +59,8 @@ impl Interruption {
     pub fn watch(taken: &[c_int], exit: Exit, before_exit: impl Fn() + Send + 'static) -> anyhow::Result<Self> {
         let mut interruption = Self::none();
         let state = Arc::clone(&interruption.state);
-        let mut signals = Signals::new(taken).context("cannot take signals")?;
+        let mut signals =
+            Signals::new(taken.iter().filter(|signal| !is_ignored(**signal))).context("cannot take signals")?;
         interruption.signals = Some(signals.handle());
         let thread = move || {
             for _ in &mut signals {
@@ -99,4 +100,12 @@ impl Interruption {
     pub fn stop_requested(&self) -> bool {
         *self.state.lock() == SignalState::StopRequested
     }
+}
+
+/// True if whoever started the process wants the signal ignored, as `nohup` does with HUP (proc(5), `SigIgn`).
+fn is_ignored(signal: c_int) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    u32::try_from(signal - 1).is_ok_and(|bit| mask.checked_shr(bit).unwrap_or_default() & 1 == 1)
 }

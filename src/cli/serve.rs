@@ -62,11 +62,14 @@ pub fn run(
             })?
         };
         let outcome = import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(file), &interruption);
-        if interruption.stop_requested() {
-            observer.emit(&Observation::Stopped);
-            return Ok(Exit::Done);
-        }
-        let outcome = outcome?;
+        let outcome = match outcome {
+            Err(error) if interruption.stop_requested() => {
+                observer.emit(&Observation::SettingsWarning(&format!("{error:#}")));
+                observer.emit(&Observation::Stopped);
+                return Ok(Exit::Done);
+            }
+            outcome => outcome?,
+        };
         observer.emit(&Observation::Imported { rejected: outcome.rejected, summary: &outcome });
         example = outcome.example;
     } else if database.is_new() {

@@ -103,15 +103,16 @@ impl LogQueue {
             let _ = output.write_all(&lines).and_then(|()| output.flush());
             lines.clear();
             lines.shrink_to(CAPACITY_BYTES);
-            let dropped = {
+            {
                 let mut state = self.lock();
                 state.is_writing = false;
-                mem::take(&mut state.dropped)
-            };
-            self.written.notify_all();
-            if dropped > 0 {
-                self.push(&notice(dropped), Importance::Other);
+                let dropped = mem::take(&mut state.dropped);
+                if dropped > 0 {
+                    // Whatever the room: it is one line for all of them.
+                    state.lines.extend_from_slice(notice(dropped).as_bytes());
+                }
             }
+            self.written.notify_all();
             thread::sleep(GATHER);
         }
     }

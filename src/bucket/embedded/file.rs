@@ -23,6 +23,8 @@ use crate::config::DEFAULT_DATABASE_PATH;
 pub(super) struct DatabaseFile {
     /// Absolute: `SQLite` would take some relative ones (`file:…`, `:memory:`) for something other than a path.
     pub(super) path: PathBuf,
+    /// The same without links: beside this one lie the files that `SQLite` makes.
+    real_path: PathBuf,
     /// What its disk allows.
     pub(super) medium: Medium,
     identity: FileIdentity,
@@ -96,12 +98,13 @@ impl DatabaseFile {
 
     fn found(path: PathBuf, metadata: &Metadata) -> Self {
         let (medium, identity) = (Medium::of(&path), FileIdentity::of(metadata));
-        Self { path, medium, identity, watch: OnceLock::new() }
+        let real_path = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        Self { path, real_path, medium, identity, watch: OnceLock::new() }
     }
 
     /// Watches for changes by others from now on. A connection must be open that has read from the file.
     pub(super) fn watch(&self) -> Result<(), BucketError> {
-        let watch = fs::metadata(&self.path).and_then(|metadata| FileWatch::start(&self.path, &metadata));
+        let watch = fs::metadata(&self.path).and_then(|metadata| FileWatch::start(self.real_path.clone(), &metadata));
         let watch = watch.map_err(|error| failure::from_file_system(&self.path, &error))?;
         // It is called once.
         let _ = self.watch.set(watch);
@@ -119,7 +122,7 @@ impl DatabaseFile {
     }
 
     fn beside(&self, ending: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
+        let mut name = self.real_path.clone().into_os_string();
         name.push(ending);
         name.into()
     }

@@ -8,12 +8,11 @@
 //! Invariant: the index is only read, and its descriptor is never closed: that would drop the locks of all connections of
 //! this process (`SQLite`, "How To Corrupt", POSIX advisory locks).
 
-use std::ffi::OsString;
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::PathBuf;
 
 use parking_lot::Mutex;
 
@@ -25,6 +24,7 @@ const INDEX_BYTES: usize = 132;
 
 /// What is known of changes to one file.
 pub(super) struct FileWatch {
+    path: PathBuf,
     index: ManuallyDrop<File>,
     state: Mutex<WatchState>,
 }
@@ -51,29 +51,33 @@ struct Checkpoint {
 }
 
 impl FileWatch {
-    /// Begins to watch. A connection to the file must be open in WAL mode, and have read from it.
-    pub(super) fn start(path: &Path, metadata: &Metadata) -> io::Result<Self> {
-        let mut index_path = OsString::from(path);
+    /// Begins to watch the file at this path, which is no link. A connection to it must be open in WAL mode, and have read
+    /// from it.
+    pub(super) fn start(path: PathBuf, metadata: &Metadata) -> io::Result<Self> {
+        let mut index_path = path.clone().into_os_string();
         index_path.push("-shm");
         let index = ManuallyDrop::new(File::open(index_path)?);
-        let state =
-            WatchState { file: FileStamp::of(metadata), checkpoint: Checkpoint::read(&index)?, foreign_changes: 0 };
-        Ok(Self { index, state: Mutex::new(state) })
+        let (file, checkpoint) = (FileStamp::of(metadata), Checkpoint::read(&index)?);
+        Ok(Self { path, index, state: Mutex::new(WatchState { file, checkpoint, foreign_changes: 0 }) })
     }
 
-    /// Returns how often somebody else has changed the file until now. `metadata` are those of the file as it is.
+    /// Returns how often somebody else has changed the file until now. `metadata` are those of the file a moment ago.
     pub(super) fn foreign_changes(&self, metadata: &Metadata) -> io::Result<u64> {
-        let file = FileStamp::of(metadata);
         let mut state = self.state.lock();
-        if file != state.file {
-            // Read after the file's own data: a checkpoint is announced before it writes.
-            let checkpoint = Checkpoint::read(&self.index)?;
-            let before = std::mem::replace(&mut state.checkpoint, checkpoint);
-            state.file = file;
-            if !before.explains_change(checkpoint) {
-                state.foreign_changes += 1;
-            }
+        if FileStamp::of(metadata) == state.file {
+            return Ok(state.foreign_changes);
         }
+        // Between two looks at the index, so that a checkpoint that comes just now is seen in one of them.
+        let earlier = Checkpoint::read(&self.index)?;
+        let file = FileStamp::of(&fs::metadata(&self.path)?);
+        let later = Checkpoint::read(&self.index)?;
+        let is_explained =
+            state.checkpoint.explains_change(later) || earlier.explains_change(later) || later.is_under_way();
+        // Another thread may have looked meanwhile.
+        if file != state.file && !is_explained {
+            state.foreign_changes += 1;
+        }
+        (state.file, state.checkpoint) = (file, earlier);
         Ok(state.foreign_changes)
     }
 }

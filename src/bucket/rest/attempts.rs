@@ -71,7 +71,11 @@ pub fn run<T>(
     let mut pauses = 0;
     loop {
         round.tried.push(link.node().clone());
-        let candidates = policy.candidates(&round.tried);
+        let candidates = match second_opinion {
+            // A second opinion is not worth the whole time: the first node has answered already.
+            SecondOpinion::AskedAfter(..) => Candidates::All,
+            SecondOpinion::NotAsked | SecondOpinion::Shared => policy.candidates(&round.tried),
+        };
         let outcome = link.attempt(candidates, policy.attempt_timeout, session.credentials(), &mut attempt);
         let failure = match outcome {
             Ok(success) => {

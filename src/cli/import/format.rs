@@ -6,7 +6,9 @@
 #[must_use]
 pub fn advice(beginning: &[u8], file: &str) -> Option<String> {
     let beginning = beginning.strip_prefix("\u{feff}".as_bytes()).unwrap_or(beginning);
-    let first_line = beginning.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+    let file = &quoted(file);
+    // A pipe may have brought no more than the beginning of a line yet.
+    let first_line = beginning.iter().position(|byte| *byte == b'\n').map(|end| beginning[..end].trim_ascii());
     if beginning.starts_with(&[0x1F, 0x8B]) {
         return Some(format!("it is compressed (gzip): zcat {file} | userprofiles import -"));
     }
@@ -19,13 +21,19 @@ pub fn advice(beginning: &[u8], file: &str) -> Option<String> {
     if beginning.trim_ascii_start().starts_with(b"[") {
         return Some(format!("it is one JSON array: jq -c '.[]' {file} | userprofiles import -"));
     }
-    if beginning.trim_ascii_start().starts_with(b"{") && first_line == b"{" {
+    if first_line == Some(b"{") {
         return Some(format!("its documents span several lines: jq -c . {file} | userprofiles import -"));
     }
-    if is_header_of_csv(first_line) {
+    if first_line.is_some_and(is_header_of_csv) {
         return Some(format!("it is CSV: mlr --icsv --ojsonl cat {file} | userprofiles import -"));
     }
     None
+}
+
+/// The name as a word of a shell.
+fn quoted(file: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._/-".contains(&byte);
+    if file.bytes().all(is_plain) { file.to_owned() } else { format!("'{}'", file.replace('\'', "'\\''")) }
 }
 
 /// UTF-16 without a mark: each second byte of ASCII is null.
@@ -63,7 +71,10 @@ mod tests {
             let advice = advice(beginning, "users").unwrap();
             assert!(advice.contains(part), "{}: {advice}", beginning.escape_ascii());
         }
-        for beginning in [&b""[..], b"\n\n", b"{\"username\":\"a,b\"}\n", b"marker\n", b"a,b,c\n", b"{}\n[1]\n"] {
+        assert!(advice(b"\x1f\x8b", "a b'c").unwrap().contains("zcat 'a b'\\''c' |"));
+        for beginning in
+            [&b""[..], b"\n\n", b"{\"username\":\"a,b\"}\n", b"{", b"username,x", b"marker\n", b"a,b,c\n", b"{}\n[1]\n"]
+        {
             assert_eq!(advice(beginning, "users"), None, "{}", beginning.escape_ascii());
         }
     }

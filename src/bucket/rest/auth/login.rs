@@ -26,13 +26,14 @@ pub struct Login {
     username: Option<String>,
     state: Mutex<LoginState>,
     changed: Condvar,
-    reader: FileReader,
     observer: Observer,
 }
 
 struct LoginState {
     rotation: Rotation,
     source: SecretSource,
+    /// Reads it.
+    reader: FileReader,
     /// Those that the rotation knows.
     known: Vec<(SecretVersion, Arc<Credentials>)>,
     next: u64,
@@ -55,6 +56,7 @@ impl Login {
         let state = LoginState {
             rotation: Rotation::new(SecretVersion(0), kind(&source), product.login),
             source,
+            reader: FileReader::default(),
             known: vec![(SecretVersion(0), Arc::new(first))],
             next: 1,
             is_unreadable: false,
@@ -62,8 +64,7 @@ impl Login {
             is_end_unlogged: false,
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        let (reader, observer) = (FileReader::default(), observer.clone());
-        Ok(Self { product, username: settings.username.clone(), state, changed, reader, observer })
+        Ok(Self { product, username: settings.username.clone(), state, changed, observer: observer.clone() })
     }
 
     /// The user.
@@ -97,7 +98,11 @@ impl Login {
         let mut state = self.state.lock();
         let version = state.version_of(credentials);
         state.rotation.replace(version, kind(&settings.password_source));
-        state.source = settings.password_source.clone();
+        if state.source != settings.password_source {
+            // A read of the other file may be stuck.
+            state.source = settings.password_source.clone();
+            state.reader = FileReader::default();
+        }
         state.forget();
         drop(state);
         self.changed.notify_all();
@@ -161,10 +166,10 @@ impl Login {
 
     /// Reads the secret, with the lock released meanwhile.
     fn read(&self, state: &mut MutexGuard<'_, LoginState>, deadline: Deadline) {
-        let source = state.source.clone();
+        let (source, reader) = (state.source.clone(), state.reader.clone());
         let limit = deadline.remaining(clock::now()).min(LONGEST_WAIT);
         let found = MutexGuard::unlocked(state, || {
-            source.read(&self.reader, limit).and_then(|password| {
+            source.read(&reader, limit).and_then(|password| {
                 password
                     .map(|password| Credentials::new(self.product, self.username.as_deref(), Some(&password)))
                     .transpose()

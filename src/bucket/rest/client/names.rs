@@ -36,14 +36,14 @@ pub enum NotFound {
 }
 
 struct Lookup {
-    started_at: Instant,
     outcome: Mutex<Option<Outcome>>,
     done: Condvar,
 }
 
 #[derive(Clone)]
 enum Outcome {
-    Found(Vec<IpAddr>),
+    /// At this moment.
+    Found(Vec<IpAddr>, Instant),
     Failed(ErrorKind, String),
 }
 
@@ -74,7 +74,7 @@ impl Names {
         let mut outcome = lookup.outcome.lock();
         loop {
             match outcome.clone() {
-                Some(Outcome::Found(addresses)) => return Ok(addresses),
+                Some(Outcome::Found(addresses, _)) => return Ok(addresses),
                 Some(Outcome::Failed(kind, reason)) => return Err(NotFound::Failed(io::Error::new(kind, reason))),
                 None if lookup.done.wait_until(&mut outcome, until).timed_out() => return Err(NotFound::TimedOut),
                 None => {}
@@ -82,9 +82,13 @@ impl Names {
         }
     }
 
-    /// Records that a connection to an address of the host failed: the next one asks the system again.
+    /// Records that a connection to an address of the host failed: the next one asks the system again. A look-up under way
+    /// goes on, for those who ask later.
     pub fn forget(&self, host: &str) {
-        self.lookups.lock().remove(host);
+        let mut lookups = self.lookups.lock();
+        if lookups.get(host).is_some_and(|lookup| lookup.outcome.lock().is_some()) {
+            lookups.remove(host);
+        }
     }
 
     /// The look-up that counts now: one under way, one that is recent, or a new one.
@@ -95,11 +99,11 @@ impl Names {
         if let Some(lookup) = lookups.get(host) {
             return Ok(Arc::clone(lookup));
         }
-        let lookup = Arc::new(Lookup { started_at: now, outcome: Mutex::new(None), done: Condvar::new() });
+        let lookup = Arc::new(Lookup { outcome: Mutex::new(None), done: Condvar::new() });
         let (its_own, ask, name) = (Arc::clone(&lookup), Arc::clone(&self.look_up), host.to_owned());
         threads::spawn("bucket-names", move || {
             let outcome = match ask(&name) {
-                Ok(addresses) => Outcome::Found(addresses),
+                Ok(addresses) => Outcome::Found(addresses, clock::now()),
                 Err(error) => Outcome::Failed(error.kind(), error.to_string()),
             };
             *its_own.outcome.lock() = Some(outcome);
@@ -114,7 +118,7 @@ impl Lookup {
     fn is_current(&self, now: Instant) -> bool {
         match &*self.outcome.lock() {
             None => true,
-            Some(Outcome::Found(_)) => now.saturating_duration_since(self.started_at) < LONGEST_AGE,
+            Some(Outcome::Found(_, at)) => now.saturating_duration_since(*at) < LONGEST_AGE,
             Some(Outcome::Failed(..)) => false,
         }
     }
@@ -174,6 +178,7 @@ mod tests {
             Ok(vec![[192, 0, 2, 7].into()])
         });
         assert!(matches!(names.addresses("slow", Duration::ZERO), Err(NotFound::TimedOut)));
+        names.forget("slow");
         thread::scope(|scope| {
             let waiting: Vec<_> = (0..8).map(|_| scope.spawn(|| names.addresses("slow", AMPLE))).collect();
             sender.send(()).unwrap();
@@ -187,8 +192,7 @@ mod tests {
     #[test]
     fn addresses_that_are_old_are_looked_up_again() {
         let found_at = |age| Lookup {
-            started_at: clock::now().checked_sub(age).unwrap(),
-            outcome: Mutex::new(Some(Outcome::Found(Vec::new()))),
+            outcome: Mutex::new(Some(Outcome::Found(Vec::new(), clock::now().checked_sub(age).unwrap()))),
             done: Condvar::new(),
         };
         assert!(found_at(LONGEST_AGE / 2).is_current(clock::now()));
