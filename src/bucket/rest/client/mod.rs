@@ -46,7 +46,7 @@ pub struct Client {
     agent: Agent,
     dials: Arc<AtomicUsize>,
     tls: Arc<Tls>,
-    names: Arc<Names>,
+    resolver: NodeResolver,
     /// What held when this was made.
     configuration: Option<Arc<Configuration>>,
 }
@@ -78,14 +78,15 @@ impl Client {
             .chain(CountDials(Arc::clone(&dials)))
             .chain(TlsConnector::new(Arc::clone(tls)))
             .chain(Coalesce);
-        let agent = Agent::with_parts(config, connector, NodeResolver::new(names));
-        Self { agent, dials, tls: Arc::clone(tls), names: Arc::clone(names), configuration: tls.current() }
+        let resolver = NodeResolver::new(names);
+        let agent = Agent::with_parts(config, connector, resolver.clone());
+        Self { agent, dials, tls: Arc::clone(tls), resolver, configuration: tls.current() }
     }
 
     /// A client like this one, without its connection and with the certificates of now.
     #[must_use]
     pub fn anew(&self, timeouts: &BucketTimeouts) -> Self {
-        Self::new(timeouts, &self.tls, &self.names)
+        Self::new(timeouts, &self.tls, self.resolver.names())
     }
 
     /// False once there are other certificates than those that this was made with.
@@ -140,8 +141,7 @@ impl Client {
         }
         let dials = self.dials.load(Ordering::Relaxed);
         let response = send(builder).map_err(|error| {
-            // The host may have moved.
-            self.names.forget(options.host);
+            self.resolver.forget(options.host);
             let was_kept = self.dials.load(Ordering::Relaxed) == dials;
             let failure = failure(&error, Phase::Head, peer, options.deadline, &self.tls);
             if was_kept && is_disconnection(&error) { failure.with(Retry::Reconnect) } else { failure }

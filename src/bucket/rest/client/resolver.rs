@@ -1,33 +1,68 @@
 //! Names to addresses, for `ureq`.
 //!
-//! Invariant: a look-up ends within its time, and costs nothing for an address. (`ureq`'s own resolver looks up before each
-//! exchange, even if it then uses a kept connection, and panics if it can have no thread for that.)
+//! Invariant: a look-up ends within its time, and costs nothing for an address nor while a connection is kept. (`ureq` asks
+//! its resolver before each exchange, also if it then uses a kept connection: that must not depend on name servers.)
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
+use super::MAX_IDLE_AGE;
 use super::names::{Names, NotFound};
+use crate::clock;
 
 /// How many addresses of a name are tried: as many as `ureq` has room for.
 const MAX_ADDRESSES: usize = 16;
 
-/// The resolver of one client.
-#[derive(Debug)]
+/// The resolver of one client. Its clones are the same one.
+#[derive(Clone, Debug)]
 pub struct NodeResolver {
     names: Arc<Names>,
+    kept: Arc<Mutex<Option<Kept>>>,
+}
+
+/// What a connection was opened with that may still be kept.
+#[derive(Debug)]
+struct Kept {
+    addresses: Vec<IpAddr>,
+    used_at: Instant,
 }
 
 impl NodeResolver {
     /// A resolver that shares what it finds.
     #[must_use]
     pub fn new(names: &Arc<Names>) -> Self {
-        Self { names: Arc::clone(names) }
+        Self { names: Arc::clone(names), kept: Arc::default() }
+    }
+
+    /// The names that it shares.
+    #[must_use]
+    pub fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    /// Records that an exchange with the host failed: it may have moved.
+    pub fn forget(&self, host: &str) {
+        *self.kept.lock() = None;
+        self.names.forget(host);
+    }
+
+    fn addresses(&self, host: &str, wait: Duration) -> Result<Vec<IpAddr>, NotFound> {
+        let mut kept = self.kept.lock();
+        let now = clock::now();
+        let addresses = match kept.take() {
+            Some(kept) if now.saturating_duration_since(kept.used_at) < MAX_IDLE_AGE => kept.addresses,
+            _ => self.names.addresses(host, wait)?,
+        };
+        *kept = Some(Kept { addresses: addresses.clone(), used_at: now });
+        Ok(addresses)
     }
 }
 
@@ -40,7 +75,7 @@ impl Resolver for NodeResolver {
             return Ok(resolved);
         }
         let port = authority.port_u16().ok_or_else(|| Error::BadUri("there is no port in it".to_owned()))?;
-        let addresses = self.names.addresses(authority.host(), *timeout.after).map_err(|error| match error {
+        let addresses = self.addresses(authority.host(), *timeout.after).map_err(|error| match error {
             NotFound::TimedOut => Error::Timeout(timeout.reason),
             NotFound::Failed(error) => Error::Io(error),
         })?;
@@ -59,6 +94,18 @@ mod tests {
         let uri: Uri = url.parse().unwrap();
         let resolver = NodeResolver::new(&Arc::default());
         resolver.resolve(&uri, &Config::default(), NextTimeout::default()).map(|addresses| addresses.to_vec())
+    }
+
+    #[test]
+    fn a_kept_connection_does_not_depend_on_name_servers_until_it_fails() {
+        let names = Arc::new(Names::with(|_| Ok(vec![[192, 0, 2, 7].into()])));
+        let resolver = NodeResolver::new(&names);
+        let found = resolver.addresses("host", Duration::from_secs(60)).unwrap();
+        // As after ten seconds, with no answer of any server in time.
+        names.forget("host");
+        assert_eq!(resolver.addresses("host", Duration::ZERO).unwrap(), found);
+        resolver.forget("host");
+        assert!(resolver.kept.lock().is_none());
     }
 
     #[test]
