@@ -3,7 +3,7 @@
 //! Invariant: who serves waits for a file within a limit: one in a dead network mount, or a FIFO that nobody writes to,
 //! never answers. What was read is wiped on drop.
 
-use std::fs::{File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -40,16 +40,27 @@ pub fn read(path: &Path, max_bytes: u64) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 /// A sentence for a file that holds secrets and that others may read, or others or its group may change; `None` if they may
-/// not.
+/// not, or it is no regular file.
 #[must_use]
-pub fn exposure(path: &Path, metadata: &Metadata) -> Option<String> {
+pub fn exposure(path: &Path) -> Option<String> {
     const GROUP_WRITES: u32 = 0o020;
     const OTHERS: u32 = 0o007;
-    let mode = metadata.permissions().mode() & 0o777;
+    let mode = fs::metadata(path).ok().filter(Metadata::is_file)?.permissions().mode() & 0o777;
     let is_exposed = mode & (GROUP_WRITES | OTHERS) != 0;
     let path = path.display();
     is_exposed
         .then(|| format!("{path} may be used by others than its owner (mode {mode:04o}); better: chmod 600 {path}"))
+}
+
+/// As [`read`], within a limit if there is one.
+///
+/// # Errors
+/// Those of the file system; [`ErrorKind::TimedOut`] if the file does not answer.
+pub fn read_within(path: &Path, max_bytes: u64, limit: Option<Duration>) -> io::Result<Zeroizing<Vec<u8>>> {
+    match limit {
+        Some(limit) => FileReader::default().read(path, max_bytes, limit),
+        None => read(path, max_bytes),
+    }
 }
 
 /// Reads within a limit, one file at a time: while a read is stuck, the next one fails at once, so that those who read again
@@ -96,8 +107,6 @@ fn no_answer() -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use rustix::fs::{CWD, Mode, mkfifoat};
 
     use super::*;

@@ -20,13 +20,8 @@ const OTHERS: u32 = 0o077;
 /// Checks the file: whether it is there, who may use it, whose it is, and whether it can be read.
 pub fn run(path: &Path, timeouts: &BucketTimeouts, report: &mut Report) {
     report.passed("settings", "[bucket] database = \"embedded\"");
-    let file = match DatabaseFile::find(path) {
-        Ok(Some(file)) => file,
-        Ok(None) => {
-            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-            report.failed("file", failure::missing(&path).reason());
-            return report.skip_all(&["permissions", "schema", "read"], "file");
-        }
+    let file = match DatabaseFile::existing(path) {
+        Ok(file) => file,
         Err(error) => {
             report.failed("file", error.reason());
             return report.skip_all(&["permissions", "schema", "read"], "file");

@@ -81,11 +81,17 @@ impl DatabaseFile {
         }
         let path = std::path::absolute(path).map_err(failed)?;
         make_empty(&path).map_err(|error| failure::from_file_system(&path, &error))?;
-        Self::find(&path)?.ok_or_else(|| failure::missing(&path))
+        Self::existing(&path)
+    }
+
+    /// Finds a file that must be there.
+    pub(super) fn existing(path: &Path) -> Result<Self, BucketError> {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self::find(path)?.ok_or_else(|| failure::missing(&absolute))
     }
 
     /// Finds the file, and makes none.
-    pub(super) fn find(path: &Path) -> Result<Option<Self>, BucketError> {
+    fn find(path: &Path) -> Result<Option<Self>, BucketError> {
         let failed = |error: io::Error| failure::from_file_system(path, &error);
         let path = std::path::absolute(path).map_err(failed)?;
         match fs::metadata(&path) {
@@ -104,7 +110,8 @@ impl DatabaseFile {
 
     /// Watches for changes by others from now on. A connection must be open that has read from the file.
     pub(super) fn watch(&self) -> Result<(), BucketError> {
-        let watch = fs::metadata(&self.path).and_then(|metadata| FileWatch::start(self.real_path.clone(), &metadata));
+        let watch = fs::metadata(&self.path)
+            .and_then(|metadata| FileWatch::start(self.real_path.clone(), &self.beside("-shm"), &metadata));
         let watch = watch.map_err(|error| failure::from_file_system(&self.path, &error))?;
         // It is called once.
         let _ = self.watch.set(watch);

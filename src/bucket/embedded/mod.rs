@@ -89,8 +89,7 @@ impl Embedded {
     /// # Errors
     /// As [`Embedded::create`], and [`BucketError::Misconfigured`] if there is none.
     pub fn open_existing(path: &Path) -> Result<Self, BucketError> {
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Self::of_file(DatabaseFile::find(path)?.ok_or_else(|| failure::missing(&absolute))?)
+        Self::of_file(DatabaseFile::existing(path)?)
     }
 
     fn of_file(file: DatabaseFile) -> Result<Self, BucketError> {
@@ -111,8 +110,7 @@ impl Embedded {
     /// A sentence for a file that others may use: it holds password hashes.
     #[must_use]
     pub fn exposure(&self) -> Option<String> {
-        let metadata = std::fs::metadata(&self.file.path).ok()?;
-        files::exposure(&self.file.path, &metadata)
+        files::exposure(&self.file.path)
     }
 
     /// False where the disk is mounted read-only.

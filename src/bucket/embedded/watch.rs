@@ -12,7 +12,7 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
@@ -51,11 +51,9 @@ struct Checkpoint {
 }
 
 impl FileWatch {
-    /// Begins to watch the file at this path, which is no link. A connection to it must be open in WAL mode, and have read
+    /// Begins to watch the file at this path, which is no link, by the index of its log. A connection to it must be open in WAL mode, and have read
     /// from it.
-    pub(super) fn start(path: PathBuf, metadata: &Metadata) -> io::Result<Self> {
-        let mut index_path = path.clone().into_os_string();
-        index_path.push("-shm");
+    pub(super) fn start(path: PathBuf, index_path: &Path, metadata: &Metadata) -> io::Result<Self> {
         let index = ManuallyDrop::new(File::open(index_path)?);
         let (file, checkpoint) = (FileStamp::of(metadata), Checkpoint::read(&index)?);
         Ok(Self { path, index, state: Mutex::new(WatchState { file, checkpoint, foreign_changes: 0 }) })

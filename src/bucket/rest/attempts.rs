@@ -1,7 +1,7 @@
 //! The one loop that tries again: on another node, over a new connection, with new credentials, after a pause.
 //!
-//! Invariant: what is done about a failure follows from its [`Retry`], its [`ErrorScope`] and the [`Policy`] alone. No attempt and no pause
-//! outlives the deadline of the link. Callers pass an attempt that may be made more than once.
+//! Invariant: what is done about a failure follows from its [`Retry`], its [`ErrorScope`] and the [`Policy`] alone. No
+//! attempt and no pause outlives the deadline of the link. Callers pass an attempt that may be made more than once.
 
 use std::time::Duration;
 

@@ -56,7 +56,6 @@ pub enum Existing {
 /// it is dropped before it is finished.
 pub struct NewFile {
     writer: BufWriter<Unfinished>,
-    folder: PathBuf,
     path: PathBuf,
     existing: Existing,
 }
@@ -81,10 +80,9 @@ impl NewFile {
             Ok(_) if existing == Existing::Refuse => bail!(already_there(path)),
             _ => {}
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let unfinished = Unfinished::begin(folder)
+        let unfinished = Unfinished::begin(folder_of(path))
             .with_context(|| format!("{} cannot be written: name a file in a folder that can be", path.display()))?;
-        Ok(Self { writer: BufWriter::new(unfinished), folder: folder.to_owned(), path: path.to_owned(), existing })
+        Ok(Self { writer: BufWriter::new(unfinished), path: path.to_owned(), existing })
     }
 
     /// Where the bytes are before it is finished; `None`: under no name.
@@ -101,11 +99,11 @@ impl NewFile {
     /// # Errors
     /// If that fails, or if a file that may not be replaced has come there meanwhile.
     pub fn finish(self) -> anyhow::Result<()> {
-        let Self { writer, folder, path, existing } = self;
+        let Self { writer, path, existing } = self;
         let not_written = || format!("{} cannot be written", path.display());
         let unfinished = writer.into_inner().map_err(io::IntoInnerError::into_error).with_context(not_written)?;
         unfinished.file().sync_all().with_context(not_written)?;
-        match unfinished.place(&folder, &path, existing) {
+        match unfinished.place(&path, existing) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => bail!(already_there(&path)),
             Err(error) => Err(error).with_context(not_written),
@@ -132,12 +130,12 @@ impl Unfinished {
     }
 
     /// Gives the file its name. A name that is taken can only be given to a file that has one already.
-    fn place(self, folder: &Path, path: &Path, existing: Existing) -> io::Result<()> {
+    fn place(self, path: &Path, existing: Existing) -> io::Result<()> {
         let named = match self {
             Self::Nameless(file) if existing == Existing::Refuse => return link(&file, path),
             Self::Nameless(file) => {
                 let make = |name: &Path| link(&file, name);
-                tempfile::Builder::new().prefix(TEMPORARY_PREFIX).make_in(folder, make)?.into_temp_path()
+                tempfile::Builder::new().prefix(TEMPORARY_PREFIX).make_in(folder_of(path), make)?.into_temp_path()
             }
             Self::Named(file) => file.into_temp_path(),
         };
@@ -147,6 +145,10 @@ impl Unfinished {
         };
         placed.map_err(|error| error.error)
     }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// open(2): a file without a name gets one by way of its descriptor.

@@ -10,9 +10,7 @@ mod sorted;
 pub use destination::{Destination, Existing, NewFile, refuse_own_files};
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd as _;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -71,7 +69,8 @@ impl ExportOutcome {
 }
 
 /// Exports all documents that the database lists, in the order of their ids, with a running count on standard error if that
-/// is a terminal. `leave_out` is called with each document that is not UTF-8, which is not written. Blocks until it is done; each page has its own deadline of the batch timeout.
+/// is a terminal. `leave_out` is called with each document that is not UTF-8, which is not written. Blocks until it is done;
+/// each page has its own deadline of the batch timeout.
 ///
 /// # Errors
 /// If the database cannot list its documents, or `output` cannot be written to.
@@ -166,10 +165,7 @@ fn write_line(output: &mut dyn Write, text: &[u8]) -> io::Result<()> {
 /// A sentence for standard output that is a file which others may read.
 #[must_use]
 pub fn exposed_output() -> Option<String> {
-    let output = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
-    let metadata = output.metadata().ok().filter(std::fs::Metadata::is_file)?;
-    let name = std::fs::read_link("/proc/self/fd/1").unwrap_or_else(|_| "standard output".into());
-    files::exposure(&name, &metadata)
+    files::exposure(&std::fs::read_link("/proc/self/fd/1").ok()?)
 }
 
 /// A running count, unless nobody looks, or it would stand among the documents.

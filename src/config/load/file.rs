@@ -13,7 +13,7 @@ use super::names::Names;
 use crate::config::error::{ConfigError, Origin, unreadable};
 use crate::config::setting::Raw;
 use crate::config::sources::Sources;
-use crate::files::{self, FileReader};
+use crate::files;
 
 /// A file that is longer than this holds something else.
 const LONGEST_FILE_BYTES: u64 = 1024 * 1024;
@@ -50,10 +50,7 @@ pub fn read(sources: &Sources) -> Result<Option<(PathBuf, String)>, ConfigError>
 }
 
 fn read_text(path: &Path, wait: Option<Duration>) -> io::Result<String> {
-    let bytes = match wait {
-        Some(wait) => FileReader::default().read(path, LONGEST_FILE_BYTES, wait)?,
-        None => files::read(path, LONGEST_FILE_BYTES)?,
-    };
+    let bytes = files::read_within(path, LONGEST_FILE_BYTES, wait)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST_FILE_BYTES) {
         return Err(io::Error::new(ErrorKind::FileTooLarge, "it is larger than any settings file"));
     }

@@ -82,11 +82,7 @@ secret_files! {
 
 /// Reads a secret out of a file: for as long as that takes, or within a limit.
 pub fn of_file(path: &Path, limit: Option<Duration>) -> Result<SecretString, String> {
-    let read = match limit {
-        Some(limit) => FileReader::default().read(path, LONGEST_SECRET_BYTES, limit),
-        None => files::read(path, LONGEST_SECRET_BYTES),
-    };
-    of_bytes(path, read)
+    of_bytes(path, files::read_within(path, LONGEST_SECRET_BYTES, limit))
 }
 
 fn of_bytes(path: &Path, read: io::Result<Zeroizing<Vec<u8>>>) -> Result<SecretString, String> {

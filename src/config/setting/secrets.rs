@@ -64,7 +64,9 @@ impl<'a> SecretReader<'a> {
         };
         match (secret, &origin) {
             (Ok(secret), _) => {
-                if let Some(warning) = exposed(&found) {
+                if let SecretSource::File(path) = &found
+                    && let Some(warning) = files::exposure(path)
+                {
                     self.findings.warn(format!("[{section}] {}: {warning}", name.file_key));
                 }
                 (*value, *source) = (Some(secret), found);
@@ -97,13 +99,6 @@ impl<'a> SecretReader<'a> {
         }
         places
     }
-}
-
-/// A sentence for a file that others may read or change.
-fn exposed(source: &SecretSource) -> Option<String> {
-    let SecretSource::File(path) = source else { return None };
-    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
-    files::exposure(path, &metadata)
 }
 
 fn of_variable(value: &OsStr) -> Result<SecretString, String> {
