@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use support::client::{find, read_some};
 use support::process::{spawn, userprofiles, userprofiles_by_shell};
@@ -460,6 +460,19 @@ struct OnSocket {
     folder: tempfile::TempDir,
 }
 
+/// Sends a request and reads its answer, which must come whole: up to this end.
+fn exchange(stream: &mut UnixStream, method_and_target: &str, end: &[u8]) -> Vec<u8> {
+    stream.write_all(format!("{method_and_target} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(end) {
+        let mut piece = [0; 4096];
+        let bytes = read_some(stream, &mut piece).unwrap();
+        assert!(bytes > 0, "cut off: {}", answer.escape_ascii());
+        answer.extend_from_slice(&piece[..bytes]);
+    }
+    answer
+}
+
 impl OnSocket {
     fn start(shell_line: &str, change: impl FnOnce(&mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -468,6 +481,20 @@ impl OnSocket {
         command.args(["--import", sample_users().to_str().unwrap()]).current_dir(folder.path()).stdout(Stdio::null());
         change(&mut command);
         Self { shell: spawn(command).unwrap(), folder }
+    }
+
+    /// With what it logs from the moment on when it listens.
+    fn start_with_log() -> (Self, BufReader<ChildStderr>) {
+        let mut server = Self::start(r#"exec "$@""#, |command| {
+            command.stderr(Stdio::piped());
+        });
+        let mut log = BufReader::new(server.shell.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("listening on unix:") {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0);
+        }
+        (server, log)
     }
 
     fn connect(&mut self) -> UnixStream {
@@ -487,14 +514,7 @@ impl OnSocket {
     fn assert_answers(&mut self) {
         let mut stream = self.connect();
         for path in ["/users/johndoe", "/users/nobody", "/nothing"].iter().cycle().take(300) {
-            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
-            let mut answer = Vec::new();
-            while !answer.ends_with(b"}") {
-                let mut piece = [0; 4096];
-                let bytes = read_some(&mut stream, &mut piece).unwrap();
-                assert!(bytes > 0, "cut off: {}", answer.escape_ascii());
-                answer.extend_from_slice(&piece[..bytes]);
-            }
+            let answer = exchange(&mut stream, &format!("GET {path}"), b"}");
             let status: &[u8] = if *path == "/users/johndoe" { b"HTTP/1.1 200 " } else { b"HTTP/1.1 404 " };
             assert_eq!(find(&answer, status), Some(0), "{}", answer.escape_ascii());
         }
@@ -530,27 +550,12 @@ fn a_log_that_cannot_be_written_does_not_stop_it() {
 #[test]
 fn a_log_that_nobody_reads_stops_nothing_and_what_was_dropped_is_counted() {
     for is_read_again in [true, false] {
-        let mut server = OnSocket::start(r#"exec "$@""#, |command| {
-            command.stderr(Stdio::piped());
-        });
-        let mut log = BufReader::new(server.shell.stderr.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("listening on unix:") {
-            line.clear();
-            assert!(log.read_line(&mut line).unwrap() > 0);
-        }
+        let (mut server, mut log) = OnSocket::start_with_log();
         // More than a pipe and the buffer take.
         let mut stream = server.connect();
         let query = "x".repeat(7000);
         for _ in 0..400 {
-            stream.write_all(format!("HEAD /users/johndoe?{query} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
-            let mut answer = Vec::new();
-            while !answer.ends_with(b"\r\n\r\n") {
-                let mut piece = [0; 4096];
-                let bytes = read_some(&mut stream, &mut piece).unwrap();
-                assert!(bytes > 0, "cut off: {}", answer.escape_ascii());
-                answer.extend_from_slice(&piece[..bytes]);
-            }
+            exchange(&mut stream, &format!("HEAD /users/johndoe?{query}"), b"\r\n\r\n");
         }
         server.assert_answers();
         if is_read_again {
@@ -566,15 +571,7 @@ fn a_log_that_nobody_reads_stops_nothing_and_what_was_dropped_is_counted() {
 
 #[test]
 fn a_reader_of_the_log_that_goes_away_does_not_stop_it() {
-    let mut server = OnSocket::start(r#"exec "$@""#, |command| {
-        command.stderr(Stdio::piped());
-    });
-    let mut log = BufReader::new(server.shell.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("listening on unix:") {
-        line.clear();
-        assert!(log.read_line(&mut line).unwrap() > 0);
-    }
+    let (mut server, log) = OnSocket::start_with_log();
     drop(log);
     server.assert_answers();
     assert_eq!(server.stop(), Some(0));

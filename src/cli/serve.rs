@@ -64,7 +64,7 @@ pub fn run(
         let outcome = import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(file), &interruption);
         let outcome = match outcome {
             Err(error) if interruption.stop_requested() => {
-                observer.emit(&Observation::SettingsWarning(&format!("{error:#}")));
+                observer.emit(&Observation::ImportInterrupted { reason: &format_args!("{error:#}") });
                 observer.emit(&Observation::Stopped);
                 return Ok(Exit::Done);
             }
@@ -138,8 +138,8 @@ fn bind_all(
     for address in addresses {
         let bound = bind(address, settings.http.unix_mode).with_context(|| setting.to_owned())?;
         for (skipped, error) in bound.skipped {
-            let warning = format!("{setting}: {address} is also {skipped}, which this machine lacks ({error})");
-            observer.emit(&Observation::SettingsWarning(&warning));
+            let reason = &format_args!("{address} is also {skipped}, which this machine lacks ({error})");
+            observer.emit(&Observation::AddressSkipped { setting, reason });
         }
         listeners.extend(bound.listeners);
     }

@@ -107,6 +107,8 @@ pub(super) fn log(observation: &Observation<'_>) {
             "[{section}] {place} or username has changed: all of [{section}] needs a restart, its password and certificates \
              too"
         ),
+        Observation::AddressSkipped { setting, reason } => warn!("{setting}: {reason}"),
+        Observation::ImportInterrupted { reason } => warn!("{reason}"),
         Observation::DatabaseReadOnly { description } => {
             warn!("{description} lies on a disk that is mounted read-only: it is read, and nothing can be imported");
         }

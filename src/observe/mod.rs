@@ -241,6 +241,18 @@ pub enum Observation<'a> {
         /// The setting that names the place.
         place: &'static str,
     },
+    /// This machine lacks an address of a name to listen on; others of the name are bound.
+    AddressSkipped {
+        /// The setting that has the name.
+        setting: &'a str,
+        /// The name, and the address with the system's words.
+        reason: &'a dyn Display,
+    },
+    /// An import at the start was ended by a signal.
+    ImportInterrupted {
+        /// How far it came.
+        reason: &'a dyn Display,
+    },
     /// The database can be read only.
     DatabaseReadOnly {
         /// Which one.

@@ -6,7 +6,7 @@
 use std::fs::{self, DirBuilder, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -18,6 +18,7 @@ use super::failure;
 use super::watch::FileWatch;
 use crate::bucket::BucketError;
 use crate::config::DEFAULT_DATABASE_PATH;
+use crate::files::FileIdentity;
 
 /// The database file: its place, and which file it was at the start.
 pub(super) struct DatabaseFile {
@@ -41,13 +42,6 @@ pub(super) enum Medium {
     ReadOnly,
 }
 
-/// What stays with a file when its name does not.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct FileIdentity {
-    device: u64,
-    inode: u64,
-}
-
 /// How often a file was changed past `SQLite`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ForeignChanges(u64);
@@ -59,12 +53,6 @@ impl Medium {
             // A file that cannot be asked about fails when it is opened.
             Ok(_) | Err(_) => Self::Writable,
         }
-    }
-}
-
-impl FileIdentity {
-    fn of(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 

@@ -7,7 +7,6 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -16,6 +15,7 @@ use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
 use crate::bucket::Database;
+use crate::files::FileIdentity;
 
 /// The open files of this process, by their numbers.
 const DESCRIPTORS: &str = "/proc/self/fd";
@@ -162,7 +162,7 @@ fn link(file: &File, path: &Path) -> io::Result<()> {
 /// # Errors
 /// If `path` is one of the database's files.
 pub fn refuse_own_files(database: &dyn Database, path: &Path) -> anyhow::Result<()> {
-    let identity = |path: &Path| fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    let identity = |path: &Path| fs::metadata(path).ok().map(|metadata| FileIdentity::of(&metadata));
     let Some(wanted) = identity(path) else { return Ok(()) };
     if database.files().iter().any(|file| identity(file) == Some(wanted)) {
         bail!("{} is a file of the database that is exported: name another one", path.display());

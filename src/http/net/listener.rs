@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use rustix::process::umask;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use crate::config::ListenAddress;
+use crate::files::FileIdentity;
 
 /// How many connections the operating system keeps ready for `accept`.
 const BACKLOG: i32 = 4096;
@@ -32,8 +33,7 @@ pub struct Listener {
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
-    /// Device and inode.
-    identity: (u64, u64),
+    identity: FileIdentity,
 }
 
 impl SocketFile {
@@ -41,8 +41,8 @@ impl SocketFile {
         Ok(Self { path: path.to_owned(), identity: Self::identity(path)? })
     }
 
-    fn identity(path: &Path) -> io::Result<(u64, u64)> {
-        fs::symlink_metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+    fn identity(path: &Path) -> io::Result<FileIdentity> {
+        fs::symlink_metadata(path).map(|metadata| FileIdentity::of(&metadata))
     }
 }
 
