@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use userprofiles::bucket::Database;
-use userprofiles::bucket::drivers::{self, IfMissing};
+use userprofiles::bucket::driver::IfMissing;
+use userprofiles::bucket::drivers;
 use userprofiles::clock::{self, Deadline};
 use userprofiles::config::BucketSettings;
 use userprofiles::observe::Observer;

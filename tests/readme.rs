@@ -122,6 +122,13 @@ struct Sandbox {
     serving: Option<Running>,
 }
 
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        // A database that a failed command has left.
+        let _ = self.start("scripts/databases stop", "stop").map(|mut running| running.await_exit());
+    }
+}
+
 impl Sandbox {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -143,10 +150,19 @@ impl Sandbox {
         if command.starts_with("cargo ") {
             return Err("there is no cargo in here: mark the block as not run, and say why".to_owned());
         }
-        if command.starts_with("userprofiles ") && command.split_whitespace().any(|word| word == "serve") {
+        if let Some(name) = server_of(&command).filter(|name| is_left_out(name)) {
+            println!("not run: {command} ({name} is left out by USERPROFILES_TEST_WITHOUT)");
+            return Ok(());
+        }
+        if command.contains("userprofiles ") && command.split_whitespace().any(|word| word == "serve") {
             // The old one goes first: it has the ports.
             self.serving = None;
-            let mut server = self.start(&format!("exec {command}"), "serve")?;
+            // What the shell starts otherwise does not end with this program.
+            let command = match command.rsplit_once("&& ") {
+                Some((before, last)) => format!("{before}&& exec {last}"),
+                None => format!("exec {command}"),
+            };
+            let mut server = self.start(&command, "serve")?;
             server.await_output(&step.expected, self)?;
             self.serving = Some(server);
             return Ok(());
@@ -186,11 +202,23 @@ impl Sandbox {
             .env("USERPROFILES_HTTP_LISTEN", public)
             .env("USERPROFILES_ADMIN_LISTEN", admin)
             .env("no_proxy", "127.0.0.1")
+            // Servers are installed once for all tests; where they run and what they have is in the folder.
+            .env("DATABASES_INSTALLED", repository().join("target/databases/installed"))
             .stdout(File::create(&stdout).unwrap())
             .stderr(File::create(&stderr).unwrap());
         let child = spawn(shell).map_err(|error| format!("sh: {error}"))?;
         Ok(Running { child, stdout, stderr })
     }
+}
+
+/// The server that a command starts or stops by `scripts/databases`.
+fn server_of(command: &str) -> Option<&str> {
+    let rest = command.split_once("scripts/databases ")?.1;
+    rest.split([' ', ')']).nth(1)
+}
+
+fn is_left_out(name: &str) -> bool {
+    std::env::var("USERPROFILES_TEST_WITHOUT").is_ok_and(|names| names.split([',', ' ']).any(|without| without == name))
 }
 
 /// `PATH` with the folder of the program under test in front.

@@ -7,11 +7,17 @@
 //! Invariant: a bucket connection is never shared between threads, and no error of this module holds a document, a
 //! secret or a full connection string.
 
+pub mod arangodb;
 pub mod couchbase;
+pub mod couchdb;
 mod document;
+pub mod driver;
 pub mod drivers;
+pub mod elasticsearch;
 pub mod embedded;
 mod error;
+mod json_line;
+mod members;
 mod pool;
 pub mod report;
 pub mod rest;
@@ -19,6 +25,8 @@ mod trace;
 
 pub use document::{Cursor, Document, Listed, NewDocument, Order, Page};
 pub use error::{BucketError, ErrorKind};
+pub use json_line::write_line;
+pub use members::Members;
 pub use pool::BucketPool;
 pub use trace::Trace;
 
@@ -77,6 +85,15 @@ pub trait Bucket: Send {
     /// # Errors
     /// Each variant of [`BucketError`] but `Busy`.
     fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError>;
+
+    /// Makes what documents are stored in (a database, an index, a collection), as far as it is not there. Returns what was
+    /// made, each in words such as `the index "users"`. A database that was made when it was opened has no more to do.
+    ///
+    /// # Errors
+    /// Each variant of [`BucketError`] but `Busy`; [`BucketError::Misconfigured`] too where it has to be made by other means.
+    fn create(&mut self) -> Result<Vec<String>, BucketError> {
+        Ok(Vec::new())
+    }
 
     /// Lists documents in the order of [`Database::order`]: from the first one on, or from where a page before has ended;
     /// at most `most` of them, and fewer where they are large. Documents that are not profiles are listed too, where the
@@ -141,6 +158,12 @@ pub trait Database: Send + Sync {
         Order::Ids
     }
 
+    /// Which names no member of a document can have, because the database uses them for something of its own:
+    /// [`Bucket::upsert`] would fail. `None`: every name is free.
+    fn reserved_members(&self) -> Option<IsReserved> {
+        None
+    }
+
     /// The files that it consists of, if it consists of files: an export must not replace them.
     fn files(&self) -> Vec<PathBuf> {
         Vec::new()
@@ -167,6 +190,9 @@ pub trait Database: Send + Sync {
         Ok(())
     }
 }
+
+/// True for the name of a member that a database reserves.
+pub type IsReserved = fn(&str) -> bool;
 
 /// How long the operations on a bucket may take. The defaults are the tutorial's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,7 +23,8 @@ use clap::{Args, Parser, Subcommand};
 use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
 
-use crate::bucket::drivers::{self, IfMissing};
+use crate::bucket::driver::IfMissing;
+use crate::bucket::drivers;
 use crate::bucket::{BucketTimeouts, Database};
 use crate::config::{Loaded, SectionsShown, Sources, load};
 use export::{Destination, Existing, NewFile};
@@ -129,6 +130,9 @@ enum CommandLine {
     Import {
         /// The file; `-` is standard input
         file: OsString,
+        /// First make the database, the index or the collection that the settings name, if it is not there
+        #[arg(long)]
+        create: bool,
         #[command(flatten)]
         global: GlobalFlags,
     },
@@ -171,7 +175,7 @@ enum CommandLine {
 /// A command by itself.
 enum Command {
     Serve(ServeFlags),
-    Import(OsString),
+    Import(OsString, IfMissing),
     Export(Destination, Existing),
     Check,
     Get(String),
@@ -183,7 +187,10 @@ impl CommandLine {
     fn split(self) -> (Command, GlobalFlags) {
         match self {
             Self::Serve { flags, global } => (Command::Serve(flags), global),
-            Self::Import { file, global } => (Command::Import(file), global),
+            Self::Import { file, create, global } => {
+                let if_missing = if create { IfMissing::Create } else { IfMissing::Refuse };
+                (Command::Import(file, if_missing), global)
+            }
             Self::Export { file, force, global } => {
                 let existing = if force { Existing::Replace } else { Existing::Refuse };
                 (Command::Export(Destination::from_argument(file.as_deref()), existing), global)
@@ -256,8 +263,12 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
     let timeouts = BucketTimeouts::from(&loaded.settings.bucket);
     match command {
         Command::Serve(flags) => serve::run(loaded, sources, flags.import.as_deref(), observer),
-        Command::Import(file) => {
+        Command::Import(file, storage) => {
+            // A file of the embedded database is made in any case: that is one step less for whoever begins.
             let database = drivers::open(&loaded.settings, IfMissing::Create, observer)?;
+            if storage == IfMissing::Create {
+                create_storage(database.as_ref(), &timeouts)?;
+            }
             let interruption = Interruption::watch(&FOR_COMMANDS, Exit::Failed, || {
                 tell_user("interrupted: what is stored is whole, and importing the whole file once more is safe");
             })?;
@@ -292,6 +303,16 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
         }
         Command::ConfigExample => Ok(Exit::Done),
     }
+}
+
+/// Makes what documents are stored in, and says what was made.
+fn create_storage(database: &dyn Database, timeouts: &BucketTimeouts) -> anyhow::Result<()> {
+    let made = bucket::CommandBucket::new(database, timeouts).call(|bucket| bucket.create())?;
+    tell_user(&match made.as_slice() {
+        [] => "there was nothing to create".to_owned(),
+        made => format!("created {}", made.join(" and ")),
+    });
+    Ok(())
 }
 
 fn export(

@@ -28,7 +28,7 @@ use log::{LevelFilter, Log, Metadata, Record};
 use secrecy::SecretString;
 use server::ToyServer;
 use toy::{TOY, Toy};
-use userprofiles::bucket::rest::{Access, Cluster, Endpoint, Fixed, Nodes, RestDatabase, Security};
+use userprofiles::bucket::rest::{Access, Cluster, Endpoint, Fixed, LoginConfig, Nodes, RestDatabase, Security};
 use userprofiles::clock::{self, Deadline};
 use userprofiles::config::{DatabaseName, LoginSettings, SecretSource, TlsSettings, Verification};
 use userprofiles::observe::Observer;
@@ -76,7 +76,8 @@ impl Plan {
     fn cluster(&self) -> Result<Cluster, BucketError> {
         let observer = Observer::default();
         let security = self.nodes.first().map_or(Security::Plain, |node| node.security);
-        let access = Access::new(&TOY, (&self.login, &self.tls), security, self.timeouts, &observer)?;
+        let access =
+            Access::new(&TOY, (&LoginConfig::from(&self.login), &self.tls), security, self.timeouts, &observer)?;
         let nodes = Arc::new(Nodes::new(&TOY, &self.timeouts, &observer));
         nodes.set(&self.nodes);
         Ok(Cluster { access, protocol: Box::new(self.toy), nodes, discovery: Arc::new(Fixed) })

@@ -25,6 +25,7 @@ pub static TOY: Product = Product {
     hosts: "urls",
     login: LoginPolicy::FOLLOW_ROTATION,
     advice: Advice {
+        wrong_login: "set [toy] username and password_file to a user that it knows",
         missing_right: "let the user of [toy] username read",
         use_tls: "write https:// in [toy] urls",
         no_tls: "write http:// in [toy] urls",
@@ -99,6 +100,10 @@ impl Batches for Toy {
         let body: String = documents.iter().map(line).collect();
         let response = exchange.send(&Request::post("/", body.into_bytes()), LONGEST)?;
         if response.status == 200 { Ok(()) } else { Err(TOY.status_failure(response.status, exchange.peer())) }
+    }
+
+    fn create(&self, _: &mut dyn Exchange) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
     }
 
     fn list(&self, after: Option<&Cursor>, most: usize, exchange: &mut dyn Exchange) -> Result<Page, Failure> {

@@ -186,6 +186,11 @@ impl Server {
         self.wait_for_sockets(self.sockets_at_start);
     }
 
+    /// The same, but for connections that it keeps to a database.
+    pub fn wait_for_sockets_of_listeners_and(&self, kept: usize) {
+        self.wait_for_sockets(self.sockets_at_start + kept);
+    }
+
     /// Waits until it has no more sockets open than this.
     pub fn wait_for_sockets(&self, most: usize) {
         let start = clock::now();

@@ -27,10 +27,28 @@ use product::{COUCHBASE, Target};
 use query::Query;
 use service::Service;
 
-use super::rest::{Access, Cluster, Discovery, Endpoint, Fixed, Nodes, Protocol, RestDatabase, Security};
-use super::{BucketError, BucketTimeouts};
+use super::driver::{Driver, Opening};
+use super::report::Report;
+use super::rest::{Access, Cluster, Discovery, Endpoint, Fixed, LoginConfig, Nodes, Protocol, RestDatabase, Security};
+use super::{BucketError, BucketTimeouts, Database};
 use crate::config::{CouchbaseApi, CouchbaseSettings, DatabaseName, Settings};
 use crate::observe::Observer;
+
+/// See [`Driver`].
+pub struct CouchbaseDriver;
+
+/// The driver of Couchbase.
+pub static DRIVER: CouchbaseDriver = CouchbaseDriver;
+
+impl Driver for CouchbaseDriver {
+    fn open(&self, opening: &Opening) -> Result<Arc<dyn Database>, BucketError> {
+        Ok(Arc::new(open(&opening.settings.couchbase, opening.timeouts, opening.observer)?))
+    }
+
+    fn check(&self, opening: &Opening, report: &mut Report) {
+        check::run(&opening.settings.couchbase, opening.timeouts, opening.observer, report);
+    }
+}
 
 /// Opens a cluster. Asks nobody, so that a server starts while its database is down.
 ///
@@ -44,7 +62,8 @@ pub fn open(
     let target = Target::new(settings);
     let connection_string = &settings.connection_string;
     let security = if connection_string.scheme.is_tls() { Security::Tls } else { Security::Plain };
-    let access = Access::new(&COUCHBASE, (&settings.login, &settings.tls), security, timeouts, observer)?;
+    let access =
+        Access::new(&COUCHBASE, (&LoginConfig::from(&settings.login), &settings.tls), security, timeouts, observer)?;
     let nodes = Arc::new(Nodes::new(&COUCHBASE, &timeouts, observer));
     let (discovery, asked): (Arc<dyn Discovery>, Vec<String>) = match Service::of(settings.api) {
         Service::Gateway => {
@@ -86,6 +105,6 @@ fn reload_from(started: &CouchbaseSettings) -> Box<super::rest::ReloadFrom> {
     Box::new(move |settings: &Settings| {
         let new = &settings.couchbase;
         let is_same = new.connection_string == connection_string && new.login.username == username;
-        is_same.then(|| (new.login.clone(), new.tls.clone()))
+        is_same.then(|| (LoginConfig::from(&new.login), new.tls.clone()))
     })
 }

@@ -13,6 +13,7 @@ pub const COUCHBASE: Product = Product {
     hosts: "connection_string",
     login: LoginPolicy::FOLLOW_ROTATION,
     advice: Advice {
+        wrong_login: "set [couchbase] username and password_file to a user that it knows",
         missing_right: "the user of [couchbase] username needs the role query_select on the bucket",
         use_tls: "write couchbases:// in [couchbase] connection_string",
         no_tls: "check the ports of [couchbase] connection_string (with TLS the cluster manager has 18091 unless somebody \

@@ -13,6 +13,7 @@
 //! Invariant: documents are stored and answered byte for byte, and a batch is stored whole or not at all.
 
 pub(super) mod check;
+mod driver;
 mod failure;
 mod file;
 mod schema;
@@ -27,6 +28,8 @@ use std::time::{Duration, Instant};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, ffi};
 
+pub use driver::EmbeddedDriver;
+
 use super::{Bucket, BucketError, BucketTimeouts, Cursor, Database, Document, Listed, NewDocument, Page};
 use crate::clock::{self, Deadline};
 use crate::config::DatabaseName;
@@ -35,6 +38,9 @@ use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 use file::{DatabaseFile, ForeignChanges, Medium};
 use schema::TableState;
 use shared_lock::SharedLock;
+
+/// The driver of the embedded file.
+pub static DRIVER: EmbeddedDriver = EmbeddedDriver;
 
 /// Look-ups go through the index, and read the id of the row all the same, to be compared: `SQLite` would take it from the
 /// index, which can lead to any row in a file that is damaged or was overwritten.

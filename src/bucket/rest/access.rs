@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use super::auth::Login;
+use super::auth::{Login, LoginConfig};
 use super::client::names::Names;
 use super::nodes::Security;
 use super::product::Product;
 use super::tls::Tls;
 use crate::bucket::{BucketError, BucketTimeouts};
-use crate::config::{LoginSettings, TlsSettings};
+use crate::config::TlsSettings;
 use crate::observe::Observer;
 
 /// How nodes are reached. Cheap to clone.
@@ -38,7 +38,7 @@ impl Access {
     /// [`BucketError::Misconfigured`] for half a login, and for a file that cannot be used.
     pub fn new(
         product: &'static Product,
-        (login, tls): (&LoginSettings, &TlsSettings),
+        (login, tls): (&LoginConfig, &TlsSettings),
         security: Security,
         timeouts: BucketTimeouts,
         observer: &Observer,

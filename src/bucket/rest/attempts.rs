@@ -70,6 +70,7 @@ pub fn run<T>(
     let mut second_opinion = SecondOpinion::NotAsked;
     let mut pauses = 0;
     loop {
+        session.wait_for_admission(link.deadline).map_err(Failure::lasting)?;
         round.tried.push(link.node().clone());
         let candidates = match second_opinion {
             // A second opinion is not worth the whole time: the first node has answered already.
@@ -87,11 +88,14 @@ pub fn run<T>(
             }
             Err(failure) => failure,
         };
+        if failure.retry != Retry::NewCredentials {
+            session.attempt_ended();
+        }
         let Some(failure) = second_opinion.on(failure, link, &round.tried) else { continue };
         match failure.retry {
             Retry::Never | Retry::NotSent => return Err(failure),
             Retry::NewCredentials => {
-                if session.refused(link.deadline) {
+                if session.refused(&failure.error, link.deadline) {
                     continue;
                 }
                 return Err(failure);

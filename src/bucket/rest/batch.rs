@@ -36,6 +36,17 @@ pub fn store(link: &mut NodeLink, timeouts: &BucketTimeouts, documents: &[NewDoc
     Ok(())
 }
 
+/// Makes what is missing: see [`crate::bucket::Bucket::create`].
+///
+/// # Errors
+/// Each variant of [`BucketError`] but `Busy`.
+pub fn create(link: &mut NodeLink, timeouts: &BucketTimeouts) -> Result<Vec<String>, BucketError> {
+    let cluster = link.cluster().clone();
+    let batches = batches(cluster.protocol.as_ref())?;
+    let policy = Policy::batch(timeouts, "creating what is missing");
+    attempts::run(link, &policy, |exchange| batches.create(exchange)).map_err(|failure| failure.error)
+}
+
 /// Lists a page: see [`crate::bucket::Bucket::list`].
 ///
 /// # Errors

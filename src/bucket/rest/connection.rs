@@ -98,6 +98,10 @@ impl Bucket for RestConnection {
         batch::store(&mut self.link, &self.timeouts, documents)
     }
 
+    fn create(&mut self) -> Result<Vec<String>, BucketError> {
+        batch::create(&mut self.link, &self.timeouts)
+    }
+
     fn list(&mut self, after: Option<&Cursor>, most: usize) -> Result<Page, BucketError> {
         batch::list(&mut self.link, &self.timeouts, after, most)
     }

@@ -5,18 +5,20 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::auth::LoginConfig;
 use super::cluster::Cluster;
 use super::connection::RestConnection;
 use super::nodes::Security;
 use super::prober;
-use crate::bucket::{Bucket, BucketError, BucketTimeouts, Database};
+use super::protocol::Batches;
+use crate::bucket::{Bucket, BucketError, BucketTimeouts, Database, IsReserved, Order};
 use crate::clock::Deadline;
-use crate::config::{DatabaseName, LoginSettings, Settings, TlsSettings};
+use crate::config::{DatabaseName, Settings, TlsSettings};
 use crate::observe::Observation;
 
 /// What a database takes from new settings; `None` if they name another place or another user, whose secrets are not for
 /// this one.
-pub type ReloadFrom = dyn Fn(&Settings) -> Option<(LoginSettings, TlsSettings)> + Send + Sync;
+pub type ReloadFrom = dyn Fn(&Settings) -> Option<(LoginConfig, TlsSettings)> + Send + Sync;
 
 /// A [`Database`] over HTTP.
 pub struct RestDatabase {
@@ -57,12 +59,19 @@ impl Database for RestDatabase {
 
     fn describe(&self) -> String {
         let Access { product, login, tls, .. } = &self.cluster.access;
-        let user = login.username().map_or_else(|| "without a login".to_owned(), |user| format!("as {user:?}"));
         let security = match tls.security() {
             Security::Plain => "without TLS",
             Security::Tls => "with TLS",
         };
-        format!("{}, {}, {user}, {security}", product.name, self.place)
+        format!("{}, {}, {}, {security}", product.name, self.place, login.identity())
+    }
+
+    fn order(&self) -> Order {
+        self.cluster.protocol.batches().map_or(Order::Ids, Batches::order)
+    }
+
+    fn reserved_members(&self) -> Option<IsReserved> {
+        self.cluster.protocol.batches().and_then(Batches::reserved_members)
     }
 
     fn reload(&self, settings: &Settings) -> Result<(), BucketError> {

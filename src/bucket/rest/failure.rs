@@ -3,7 +3,7 @@
 //! Invariant: pure. What is done about a failure follows from its [`Retry`] alone, never from its words.
 
 use crate::bucket::{BucketError, Details};
-use crate::model::InvalidDocument;
+use crate::model::{DocumentId, InvalidDocument};
 
 /// A failed exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,6 +114,13 @@ impl Failure {
         Self::lasting(BucketError::misconfigured(format!(
             "{peer} did not answer what it was asked: {what}; look for a proxy or a cache between it and this program"
         )))
+    }
+
+    /// The same failure, of this document among others.
+    #[must_use]
+    pub fn about(self, id: &DocumentId) -> Self {
+        let error = self.error.map_reason(|reason| format!("{reason} (it is the document {:?})", id.as_str()));
+        Self { error, ..self }
     }
 
     /// The same failure with another [`Retry`].

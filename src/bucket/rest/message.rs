@@ -32,6 +32,18 @@ impl Request {
     pub fn post(path: impl Into<String>, body: impl Into<Payload>) -> Self {
         Self { method: Method::Post(body.into()), path: path.into(), fields: Vec::new() }
     }
+
+    /// A request with a JSON body, to make what the path names.
+    #[must_use]
+    pub fn put(path: impl Into<String>, body: impl Into<Payload>) -> Self {
+        Self { method: Method::Put(body.into()), path: path.into(), fields: Vec::new() }
+    }
+
+    /// A request with a JSON body that says what is to go.
+    #[must_use]
+    pub fn delete(path: impl Into<String>, body: impl Into<Payload>) -> Self {
+        Self { method: Method::Delete(body.into()), path: path.into(), fields: Vec::new() }
+    }
 }
 
 /// The method of a request, with the body that it takes.
@@ -41,6 +53,10 @@ pub enum Method {
     Get,
     /// With a JSON body.
     Post(Payload),
+    /// With a JSON body.
+    Put(Payload),
+    /// With a JSON body.
+    Delete(Payload),
 }
 
 /// The body of a request.

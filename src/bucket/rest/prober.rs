@@ -54,7 +54,7 @@ fn run(cluster: &Arc<Cluster>) {
 fn send(cluster: &Cluster, probe: &DueProbe) -> ProbeOutcome {
     let start = clock::now();
     let client = NodeClient::new(&cluster.access, probe.node.clone(), cluster.protocol.service());
-    let credentials = cluster.access.login.credentials();
+    let credentials = cluster.access.login.credentials_of_probe();
     let trace = Trace::default();
     let mut exchange = client.exchange(&credentials, Deadline::after(start, probe.timeout), &trace);
     match protocol::get(cluster.protocol.as_ref(), &DocumentId::of_probe(fastrand::u64(..)), &mut exchange) {

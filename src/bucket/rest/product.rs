@@ -36,6 +36,8 @@ impl Product {
 /// Ends of sentences that say what to do. Each begins in lower case and has no full stop.
 #[derive(Debug)]
 pub struct Advice {
+    /// After HTTP status 401.
+    pub wrong_login: &'static str,
     /// After HTTP status 403.
     pub missing_right: &'static str,
     /// For a password that is sent without TLS.
@@ -59,6 +61,9 @@ pub struct LoginPolicy {
     pub read_interval: Duration,
     /// From one attempt with a refused secret to the next, over all requests: a server may count them.
     pub probe_interval: Duration,
+    /// How long a refused secret is not sent again, where refusals lock an account; one that was never accepted is then
+    /// sent by one request at a time. `None`: `probe_interval` is pause enough.
+    pub resend_after: Option<Duration>,
 }
 
 impl LoginPolicy {
@@ -67,5 +72,14 @@ impl LoginPolicy {
         patience: Duration::from_secs(2),
         read_interval: Duration::from_millis(100),
         probe_interval: Duration::from_millis(75),
+        resend_after: None,
     };
+
+    /// For a server that locks an account after so many refusals within this time: fewer than that are provoked.
+    #[must_use]
+    pub const fn avoid_lockout(refusals: u32, window: Duration) -> Self {
+        // One less in a window whose ends both count, and one to spare for whoever else logs in from here.
+        let resend_after = Duration::from_secs(window.as_secs() / (refusals as u64 - 2));
+        Self { resend_after: Some(resend_after), ..Self::FOLLOW_ROTATION }
+    }
 }

@@ -6,7 +6,7 @@
 use super::failure::Failure;
 use super::message::{Call, Request, Response};
 use super::product::Product;
-use crate::bucket::{BucketError, Cursor, Details, Document, NewDocument, Page};
+use crate::bucket::{BucketError, Cursor, Details, Document, IsReserved, NewDocument, Order, Page};
 use crate::model::DocumentId;
 
 /// What is asked and what a response means. No socket, no clock, no second attempt.
@@ -91,8 +91,26 @@ pub trait Many {
     ) -> Result<Vec<Result<Option<Document>, BucketError>>, Failure>;
 }
 
-/// Storing and listing many documents. Each method may make several exchanges, and each may be called again after a failure.
+/// Storing and listing many documents. Each method may make several exchanges, and each may be called again after a failure
+/// whose [`super::Retry`] asks for it.
 pub trait Batches {
+    /// The order in which [`Batches::list`] lists.
+    fn order(&self) -> Order {
+        Order::Ids
+    }
+
+    /// See [`crate::bucket::Database::reserved_members`].
+    fn reserved_members(&self) -> Option<IsReserved> {
+        None
+    }
+
+    /// Makes what the documents are stored in, as far as it is not there, and returns what was made, each in words such as
+    /// `the index "users"`.
+    ///
+    /// # Errors
+    /// [`Failure`], after which any of it may be made.
+    fn create(&self, exchange: &mut dyn Exchange) -> Result<Vec<String>, Failure>;
+
     /// How many of these documents, from the first one on, belong in one call of [`Batches::store`]: one at least.
     fn fitting(&self, documents: &[NewDocument]) -> usize;
 

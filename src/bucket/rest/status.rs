@@ -19,11 +19,7 @@ impl Product {
                 (Meaning::Unavailable, Retry::NextNode, ": it, or a proxy in front of it, is not ready".to_owned())
             }
             504 => (Meaning::Timeout, Retry::NextNode, ": a proxy in front of it timed out".to_owned()),
-            401 => (
-                Meaning::Misconfigured,
-                Retry::NewCredentials,
-                format!("; set {} and password_file to a user that it knows", self.setting("username")),
-            ),
+            401 => (Meaning::Misconfigured, Retry::NewCredentials, format!("; {}", self.advice.wrong_login)),
             403 => (Meaning::Misconfigured, Retry::Never, format!("; {}", self.advice.missing_right)),
             _ => (
                 Meaning::Misconfigured,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use super::auth::LoginConfig;
 use super::{
     Access, Advice, Call, Cluster, Completeness, Endpoint, Failure, Fixed, LoginPolicy, Nodes, Product, Protocol,
     ReadOutcome, Request, Response, Retry, Security,
@@ -23,6 +24,7 @@ pub const PRODUCT: Product = Product {
     hosts: "urls",
     login: LoginPolicy::FOLLOW_ROTATION,
     advice: Advice {
+        wrong_login: "set [toy] username and password_file to a user that it knows",
         missing_right: "the user of [toy] username needs the right to read",
         use_tls: "write https:// in [toy] urls",
         no_tls: "write http:// in [toy] urls",
@@ -130,7 +132,7 @@ pub fn cluster(protocol: impl Protocol + 'static, nodes: u16) -> Cluster {
     let (timeouts, observer) = (BucketTimeouts::default(), Observer::default());
     let access = Access::new(
         &PRODUCT,
-        (&LoginSettings::default(), &TlsSettings::default()),
+        (&LoginConfig::from(&LoginSettings::default()), &TlsSettings::default()),
         Security::Plain,
         timeouts,
         &observer,

@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::bucket::CommandBucket;
 use super::import::parse_line;
-use crate::bucket::{BucketTimeouts, Cursor, Database, Listed, Order};
+use crate::bucket::{BucketTimeouts, Cursor, Database, Listed, Order, write_line};
 use crate::files;
 use crate::model::DocumentId;
 
@@ -149,17 +149,6 @@ fn next_page(page: &[Listed], most: usize) -> usize {
         Some(average) => (PAGE_BYTES / average.max(1)).clamp(1, LONGEST_PAGE),
         None => most,
     }
-}
-
-/// A document as one line. In JSON a bare line break can only occur between values, where a space is as good.
-fn write_line(output: &mut dyn Write, text: &[u8]) -> io::Result<()> {
-    let mut pieces = text.split(|byte| matches!(byte, b'\n' | b'\r'));
-    output.write_all(pieces.next().unwrap_or_default())?;
-    for piece in pieces {
-        output.write_all(b" ")?;
-        output.write_all(piece)?;
-    }
-    output.write_all(b"\n")
 }
 
 /// A sentence for standard output that is a file which others may read.

@@ -10,9 +10,11 @@ mod format;
 mod line;
 mod lines;
 mod rejects;
+mod reserved;
 
 pub use line::{Rejection, parse_line};
 pub use rejects::{RejectsPlace, RejectsReport};
+pub use reserved::DroppedMembers;
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -56,15 +58,17 @@ pub struct ImportOutcome {
     pub rejected: u64,
     /// Where to read about these.
     pub rejects: RejectsReport,
+    /// Members that were not stored.
+    pub dropped: DroppedMembers,
     /// A document that is stored now, if any is.
     pub example: Option<DocumentId>,
 }
 
 impl fmt::Display for ImportOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stored, rejected, rejects, .. } = self;
+        let Self { stored, rejected, rejects, dropped, .. } = self;
         let Some((line, reason)) = &rejects.first else {
-            return write!(f, "{} stored, none rejected", lines(*stored));
+            return write!(f, "{} stored, none rejected{dropped}", lines(*stored));
         };
         write!(f, "{} stored, {rejected} rejected (the first is line {line}: {reason}); ", lines(*stored))?;
         match (&rejects.place, &rejects.failure) {
@@ -75,7 +79,8 @@ impl fmt::Display for ImportOutcome {
             (RejectsPlace::Files { lines, .. }, Some(error)) => {
                 write!(f, "they could not be written to {} ({error})", lines.display())
             }
-        }
+        }?;
+        write!(f, "{dropped}")
     }
 }
 
@@ -144,6 +149,7 @@ fn import(
     let mut store = Store::new(database, timeouts);
     let mut batch = Batch::default();
     let mut example = None;
+    let mut dropped = DroppedMembers::default();
     while let Some(line) = lines.next().context("reading it failed")? {
         progress.set_position(line.bytes_read);
         if is_blank(line.text) {
@@ -152,7 +158,7 @@ fn import(
         match parse_line(line.text) {
             Ok(document) => {
                 example.get_or_insert_with(|| document.id.clone());
-                batch.add(line.number, document);
+                batch.add(line.number, dropped.drop_from(document, database));
             }
             Err(rejection) => rejects.add(line.number, line.text, rejection),
         }
@@ -169,7 +175,7 @@ fn import(
     interruption.shield(|| store.store(&batch))?;
     progress.finish_and_clear();
     let (stored, rejected) = (store.stored_lines(), rejects.count());
-    Ok(ImportOutcome { stored, rejected, rejects: rejects.finish(), example })
+    Ok(ImportOutcome { stored, rejected, rejects: rejects.finish(), dropped, example })
 }
 
 fn is_blank(line: &[u8]) -> bool {

@@ -124,7 +124,7 @@ impl Settings {
             DatabaseName::Couchbase => self.couchbase.check(findings),
             DatabaseName::Couchdb => self.couchdb.rest.check(CouchdbSettings::NAME, findings),
             DatabaseName::Arangodb => self.arangodb.rest.check(ArangodbSettings::NAME, findings),
-            DatabaseName::Elasticsearch => self.elasticsearch.rest.check(ElasticsearchSettings::NAME, findings),
+            DatabaseName::Elasticsearch => self.elasticsearch.check(findings),
             DatabaseName::Embedded | DatabaseName::Mongodb | DatabaseName::Cassandra => {}
         }
     }

@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use super::login::LoginSettings;
 use super::tls::{TlsSettings, VerifiedTls};
-use crate::config::setting::{API_KEY, ApiKeyFile, Findings, List, SecretReader, Text, Url, section};
+use crate::config::setting::{API_KEY, ApiKeyFile, Findings, List, SecretReader, Text, Url, is_loopback, section};
 
 section! {
     /// How to reach a database that is asked over HTTP.
@@ -68,16 +68,46 @@ impl RestSettings {
     }
 
     pub(super) fn check(&self, section: &str, findings: &mut Findings) {
-        let remedy = format!("write https:// in [{section}] urls");
-        let plain = || self.urls.iter().filter(|url| !url.scheme.is_tls());
-        self.login.check_exposure(section, plain().map(|url| url.host.as_str()), &remedy, findings);
-        if plain().count() == self.urls.len() {
-            self.tls.check_unused(section, &remedy, findings);
+        self.login.check_exposure(section, self.plain_hosts(), &write_https(section), findings);
+        self.check_tls(section, findings);
+    }
+
+    fn check_tls(&self, section: &str, findings: &mut Findings) {
+        if self.plain_hosts().count() == self.urls.len() {
+            self.tls.check_unused(section, &write_https(section), findings);
         }
+    }
+
+    /// The hosts without TLS.
+    fn plain_hosts(&self) -> impl Iterator<Item = &str> {
+        self.urls.iter().filter(|url| !url.scheme.is_tls()).map(|url| url.host.as_str())
     }
 }
 
+fn write_https(section: &str) -> String {
+    format!("write https:// in [{section}] urls")
+}
+
 impl ElasticsearchSettings {
+    /// Warns of two logins at once, and of a key that goes over the network without TLS.
+    pub(super) fn check(&self, findings: &mut Findings) {
+        if self.api_key.is_none() {
+            return self.rest.check(Self::NAME, findings);
+        }
+        if self.rest.login.username.is_some() {
+            findings.warn("[elasticsearch] username is not used, because there is an API key: keep one of the two");
+        }
+        self.rest.check_tls(Self::NAME, findings);
+        let exposed: Vec<&str> = self.rest.plain_hosts().filter(|host| !is_loopback(host)).collect();
+        if !exposed.is_empty() {
+            findings.warn(format!(
+                "the API key for [elasticsearch] is sent to {} without TLS, where anyone on the network path can read it: \
+                 write https:// in [elasticsearch] urls",
+                exposed.join(", ")
+            ));
+        }
+    }
+
     pub(super) fn read_api_key(&mut self, reader: &mut SecretReader<'_>) {
         reader.read(Self::NAME, API_KEY, &mut self.api_key_source, &mut self.api_key);
     }

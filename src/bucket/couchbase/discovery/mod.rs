@@ -206,7 +206,8 @@ impl ClusterDiscovery {
                 Err(failure) => failure,
             };
             let deadline = Deadline::after(clock::now(), timeout);
-            if self.is_stopped() || failure.retry != Retry::NewCredentials || !session.refused(deadline) {
+            if self.is_stopped() || failure.retry != Retry::NewCredentials || !session.refused(&failure.error, deadline)
+            {
                 return Err(failure.error);
             }
         }

@@ -85,6 +85,13 @@ impl Batches for Query {
         upsert::read(&response, documents.len(), exchange.peer(), &self.target)
     }
 
+    fn create(&self, _: &mut dyn Exchange) -> Result<Vec<String>, Failure> {
+        Err(Failure::lasting(BucketError::misconfigured(
+            "a bucket and its collections are made by an administrator, in the console of Couchbase or by CREATE \
+             COLLECTION; then import without --create",
+        )))
+    }
+
     fn list(&self, after: Option<&Cursor>, most: usize, exchange: &mut dyn Exchange) -> Result<Page, Failure> {
         let body = listing::request(&self.target.keyspace, after, most, &exchange.call());
         let response = exchange.send(&Request::post(PATH, body), listing::MAX_RESPONSE_BYTES)?;

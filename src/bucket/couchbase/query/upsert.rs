@@ -15,17 +15,13 @@ use super::meaning;
 use super::parameters::{self, StatementKind};
 use crate::bucket::couchbase::keyspace::Keyspace;
 use crate::bucket::couchbase::product::{COUCHBASE, Target};
+use crate::bucket::rest::bulk;
 use crate::bucket::rest::json_text::JsonText;
 use crate::bucket::rest::{Call, Completeness, Failure, Response, Retry};
 use crate::bucket::{BucketError, NewDocument};
 use crate::model::InvalidDocument;
 
-/// The documents of one request have this many bytes at most, unless one alone has more. The service takes 64 MiB, but
-/// it holds a request several times over while it works on it, within the memory that its requests share; and a
-/// request that fails is sent again, so it should not be much.
-const MAX_REQUEST_BYTES: usize = 1024 * 1024;
-
-/// And there are this many of them at most: the service plans each as an expression of its own.
+/// There are this many documents in a request at most: the service plans each as an expression of its own.
 const MAX_REQUEST_DOCUMENTS: usize = 256;
 
 /// What a document needs in a request besides its text and its id, in bytes: names of arguments, and its place in the
@@ -40,12 +36,7 @@ pub const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
 /// How many of these documents belong in one request.
 pub fn fitting(documents: &[NewDocument]) -> usize {
-    let mut bytes = 0;
-    let fitting = documents.iter().take(MAX_REQUEST_DOCUMENTS).take_while(|document| {
-        bytes += document.text.len();
-        bytes <= MAX_REQUEST_BYTES
-    });
-    fitting.count().max(1)
+    bulk::fitting(documents, MAX_REQUEST_DOCUMENTS)
 }
 
 /// The body of the request that stores these documents.
@@ -204,19 +195,6 @@ mod tests {
             .sum();
         let body = request(&keyspace, &documents, &call(u64::MAX / 1000, &Trace::of(&context_id, None))).unwrap();
         assert!(body.len() <= room + BYTES_AROUND_REQUEST, "{} of {room}", body.len());
-    }
-
-    #[test]
-    fn a_request_has_a_mebibyte_of_documents_or_one_document() {
-        let small: Vec<NewDocument> = (0..1000).map(|_| document("a", "{}")).collect();
-        assert_eq!(fitting(&small), MAX_REQUEST_DOCUMENTS);
-        assert_eq!(fitting(&small[..3]), 3);
-        let half = "x".repeat(MAX_REQUEST_BYTES / 2);
-        let halves: Vec<NewDocument> = (0..4).map(|_| document("a", &half)).collect();
-        assert_eq!(fitting(&halves), 2);
-        let whole = "x".repeat(MAX_REQUEST_BYTES * 3);
-        assert_eq!(fitting(&[document("a", &whole), document("b", "{}")]), 1);
-        assert_eq!(fitting(&[document("b", "{}"), document("a", &whole)]), 1);
     }
 
     #[test]

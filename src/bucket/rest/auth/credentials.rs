@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use ureq::http::HeaderValue;
 use zeroize::Zeroizing;
 
+use super::login_config::Scheme;
 use crate::bucket::BucketError;
 use crate::bucket::rest::product::Product;
 
@@ -18,16 +19,35 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Basic authentication (RFC 7617), or nobody.
+    /// The credentials of a scheme, or nobody.
     ///
     /// # Errors
-    /// [`BucketError::Misconfigured`] for one without the other, and for a username that HTTP cannot carry (RFC 7617:
-    /// no colon, no control character).
-    pub fn new(
-        product: &Product,
-        username: Option<&str>,
-        password: Option<&SecretString>,
-    ) -> Result<Self, BucketError> {
+    /// [`BucketError::Misconfigured`] for a user without a password or the reverse, for a username that HTTP cannot carry
+    /// (RFC 7617: no colon, no control character), and for a key that is not base64.
+    pub fn new(product: &Product, scheme: &Scheme, secret: Option<&SecretString>) -> Result<Self, BucketError> {
+        match scheme {
+            Scheme::Basic { username } => Self::basic(product, username.as_deref(), secret),
+            Scheme::ApiKey => Self::api_key(product, secret),
+        }
+    }
+
+    fn api_key(product: &Product, key: Option<&SecretString>) -> Result<Self, BucketError> {
+        let is_base64 = |key: &&SecretString| key.expose_secret().bytes().all(is_of_base64);
+        match key.filter(is_base64) {
+            Some(key) => Ok(Self::of_field(["ApiKey ", key.expose_secret()].concat())),
+            None => Err(BucketError::misconfigured(format!(
+                "{} must hold the value that {} calls `encoded`: base64, not id:key",
+                product.setting("api_key_file"),
+                product.name
+            ))),
+        }
+    }
+
+    fn of_field(field: String) -> Self {
+        Self { authorization: Some(SecretString::from(field)) }
+    }
+
+    fn basic(product: &Product, username: Option<&str>, password: Option<&SecretString>) -> Result<Self, BucketError> {
         match (username, password) {
             (None, None) => Ok(Self::default()),
             (Some(_), None) => Err(BucketError::misconfigured(format!(
@@ -51,7 +71,7 @@ impl Credentials {
                 let mut field = String::with_capacity("Basic ".len() + pair.len().div_ceil(3) * 4);
                 field.push_str("Basic ");
                 STANDARD.encode_string(pair.as_bytes(), &mut field);
-                Ok(Self { authorization: Some(SecretString::from(field)) })
+                Ok(Self::of_field(field))
             }
         }
     }
@@ -76,6 +96,11 @@ impl Credentials {
     }
 }
 
+/// RFC 4648 §4 and §5.
+fn is_of_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,19 +109,31 @@ mod tests {
     #[test]
     fn the_field_is_that_of_rfc_7617_and_does_not_print() {
         let password = SecretString::from("test123£");
-        let value = Credentials::new(&PRODUCT, Some("test"), Some(&password)).unwrap().authorization().unwrap();
+        let scheme = Scheme::Basic { username: Some("test".to_owned()) };
+        let value = Credentials::new(&PRODUCT, &scheme, Some(&password)).unwrap().authorization().unwrap();
         assert_eq!(value.to_str().unwrap(), "Basic dGVzdDp0ZXN0MTIzwqM=");
         assert!(!format!("{value:?}").contains("dGVzd"));
     }
 
     #[test]
+    fn a_key_is_sent_as_it_is_and_its_parts_are_refused() {
+        let of = |key: &str| Credentials::new(&PRODUCT, &Scheme::ApiKey, Some(&SecretString::from(key)));
+        assert_eq!(of("aWQ6a2V5_-+/==").unwrap().authorization().unwrap().to_str().unwrap(), "ApiKey aWQ6a2V5_-+/==");
+        for key in ["x:geheim", "a geheim", "a\n"] {
+            let reason = of(key).err().unwrap().reason();
+            assert!(reason.contains("[toy] api_key_file") && !reason.contains(key), "{reason}");
+        }
+        assert!(Credentials::new(&PRODUCT, &Scheme::ApiKey, None).is_err());
+    }
+
+    #[test]
     fn half_a_login_is_refused_and_none_is_accepted() {
         let password = SecretString::from("p");
-        assert!(Credentials::new(&PRODUCT, None, None).unwrap().is_nobody());
+        assert!(Credentials::basic(&PRODUCT, None, None).unwrap().is_nobody());
         for (username, password) in
             [(Some("u"), None), (None, Some(&password)), (Some("a:b"), Some(&password)), (Some("a\n"), Some(&password))]
         {
-            let outcome = Credentials::new(&PRODUCT, username, password);
+            let outcome = Credentials::basic(&PRODUCT, username, password);
             assert!(matches!(outcome, Err(BucketError::Misconfigured { .. })));
         }
     }

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::credentials::Credentials;
-use super::rotation::{Action, Attempts, Episode, Rotation, SecretVersion, Source};
+use super::login_config::{LoginConfig, Scheme};
+use super::rotation::{Action, Admission, Attempts, Episode, Rotation, SecretVersion, Source};
 use crate::bucket::BucketError;
 use crate::bucket::rest::product::Product;
 use crate::clock::{self, Deadline};
-use crate::config::{LoginSettings, SecretSource};
+use crate::config::SecretSource;
 use crate::files::{FileReader, LONGEST_WAIT};
 use crate::observe::{Observation, Observer};
 
@@ -23,7 +24,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// The login of a database.
 pub struct Login {
     product: &'static Product,
-    username: Option<String>,
+    scheme: Scheme,
     state: Mutex<LoginState>,
     changed: Condvar,
     observer: Observer,
@@ -43,6 +44,8 @@ struct LoginState {
     warned_at: Option<Instant>,
     /// It was logged that the login is refused, and not yet that it is accepted again.
     is_end_unlogged: bool,
+    /// The error of the last refusal, for requests that are not to provoke another one.
+    refusal: Option<BucketError>,
 }
 
 impl Login {
@@ -50,9 +53,9 @@ impl Login {
     ///
     /// # Errors
     /// As [`Credentials::new`].
-    pub fn new(product: &'static Product, settings: &LoginSettings, observer: &Observer) -> Result<Self, BucketError> {
-        let first = Credentials::new(product, settings.username.as_deref(), settings.password.as_ref())?;
-        let source = settings.password_source.clone();
+    pub fn new(product: &'static Product, config: &LoginConfig, observer: &Observer) -> Result<Self, BucketError> {
+        let first = Credentials::new(product, &config.scheme, config.secret.as_ref())?;
+        let source = config.source.clone();
         let state = LoginState {
             rotation: Rotation::new(SecretVersion(0), kind(&source), product.login),
             source,
@@ -62,21 +65,41 @@ impl Login {
             is_unreadable: false,
             warned_at: None,
             is_end_unlogged: false,
+            refusal: None,
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
-        Ok(Self { product, username: settings.username.clone(), state, changed, observer: observer.clone() })
+        Ok(Self { product, scheme: config.scheme.clone(), state, changed, observer: observer.clone() })
     }
 
-    /// The user.
+    /// Who we are, as in `as "reader"`.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        self.scheme.to_string()
+    }
+
+    /// The user, if there is one.
     #[must_use]
     pub fn username(&self) -> Option<&str> {
-        self.username.as_deref()
+        match &self.scheme {
+            Scheme::Basic { username } => username.as_deref(),
+            Scheme::ApiKey => None,
+        }
     }
 
     /// The credentials that new requests use.
     #[must_use]
     pub fn credentials(&self) -> Arc<Credentials> {
         self.state.lock().current().1
+    }
+
+    /// The credentials of requests that only find out whether a node answers: nobody's, where refusals lock an account and
+    /// it is not known that they are accepted.
+    #[must_use]
+    pub fn credentials_of_probe(&self) -> Arc<Credentials> {
+        let state = self.state.lock();
+        let (version, credentials) = state.current();
+        let are_safe = self.product.login.resend_after.is_none() || state.rotation.is_settled_on(version);
+        if are_safe { credentials } else { Arc::default() }
     }
 
     /// True if there is a password, which is sent with each request.
@@ -89,18 +112,18 @@ impl Login {
     ///
     /// # Errors
     /// As [`Credentials::new`]; then all is as before.
-    pub fn reload(&self, settings: &LoginSettings) -> Result<(), BucketError> {
+    pub fn reload(&self, config: &LoginConfig) -> Result<(), BucketError> {
         // Another user may have other rights: that is for a restart.
-        if settings.username != self.username {
+        if config.scheme != self.scheme {
             return Ok(());
         }
-        let credentials = Credentials::new(self.product, settings.username.as_deref(), settings.password.as_ref())?;
+        let credentials = Credentials::new(self.product, &config.scheme, config.secret.as_ref())?;
         let mut state = self.state.lock();
         let version = state.version_of(credentials);
-        state.rotation.replace(version, kind(&settings.password_source));
-        if state.source != settings.password_source {
+        state.rotation.replace(version, kind(&config.source));
+        if state.source != config.source {
             // A read of the other file may be stuck.
-            state.source = settings.password_source.clone();
+            state.source = config.source.clone();
             state.reader = FileReader::default();
         }
         state.forget();
@@ -113,7 +136,7 @@ impl Login {
     #[must_use]
     pub fn session(&self) -> LoginSession<'_> {
         let (version, credentials) = self.state.lock().current();
-        LoginSession { login: self, version, credentials, attempts: Attempts::default() }
+        LoginSession { login: self, version, credentials, attempts: Attempts::default(), trial: Trial::None }
     }
 
     fn accepted(&self, version: SecretVersion) {
@@ -135,11 +158,17 @@ impl Login {
     fn after_refusal(
         &self,
         version: SecretVersion,
-        attempts: &mut Attempts,
+        error: &BucketError,
+        (attempts, trial): (&mut Attempts, &mut Trial),
         deadline: Deadline,
     ) -> Option<(SecretVersion, Arc<Credentials>)> {
         let mut state = self.state.lock();
         let now = clock::now();
+        state.refusal = Some(error.clone());
+        if std::mem::replace(trial, Trial::None) == Trial::Running {
+            state.rotation.trial_ended();
+            self.changed.notify_all();
+        }
         let is_quiet = state.warned_at.is_some_and(|at| now.saturating_duration_since(at) < WARNING_INTERVAL);
         if state.rotation.refused(version, attempts, now) == Episode::Begins && !is_quiet {
             state.warned_at = Some(now);
@@ -148,6 +177,15 @@ impl Login {
                 self.observer.emit(&Observation::LoginRefused { product: self.product.name });
             });
         }
+        self.next(&mut state, attempts, deadline)
+    }
+
+    fn next(
+        &self,
+        state: &mut MutexGuard<'_, LoginState>,
+        attempts: &mut Attempts,
+        deadline: Deadline,
+    ) -> Option<(SecretVersion, Arc<Credentials>)> {
         loop {
             let now = clock::now();
             if deadline.is_over(now) {
@@ -156,9 +194,9 @@ impl Login {
             match state.rotation.next(attempts, now) {
                 Action::Use(version) => return Some(state.get(version)),
                 Action::GiveUp => return None,
-                Action::Read => self.read(&mut state, deadline),
+                Action::Read => self.read(state, deadline),
                 Action::Wait(until) => {
-                    self.changed.wait_until(&mut state, until.min(deadline.instant()));
+                    self.changed.wait_until(state, until.min(deadline.instant()));
                 }
             }
         }
@@ -171,7 +209,7 @@ impl Login {
         let found = MutexGuard::unlocked(state, || {
             source.read(&reader, limit).and_then(|password| {
                 password
-                    .map(|password| Credentials::new(self.product, self.username.as_deref(), Some(&password)))
+                    .map(|password| Credentials::new(self.product, &self.scheme, Some(&password)))
                     .transpose()
                     .map_err(|error| error.to_string())
             })
@@ -207,9 +245,69 @@ pub struct LoginSession<'a> {
     version: SecretVersion,
     credentials: Arc<Credentials>,
     attempts: Attempts,
+    trial: Trial,
+}
+
+/// Whether the attempt under way is the one that finds out whether a secret is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trial {
+    None,
+    Running,
+}
+
+impl Drop for LoginSession<'_> {
+    fn drop(&mut self) {
+        self.attempt_ended();
+    }
 }
 
 impl LoginSession<'_> {
+    /// Waits until the credentials may be sent, until `deadline` at most: where refusals lock an account, one request finds
+    /// out whether a new secret is accepted, and a refused one is not sent again for a while.
+    ///
+    /// # Errors
+    /// The error of the last refusal, if the credentials must not be sent; [`BucketError::Timeout`].
+    pub fn wait_for_admission(&mut self, deadline: Deadline) -> Result<(), BucketError> {
+        let login = self.login;
+        if login.product.login.resend_after.is_none() || self.credentials.is_nobody() {
+            return Ok(());
+        }
+        let mut state = login.state.lock();
+        loop {
+            let now = clock::now();
+            match state.rotation.admit(self.version, now) {
+                Admission::Send => return Ok(()),
+                Admission::SendOnTrial => {
+                    self.trial = Trial::Running;
+                    return Ok(());
+                }
+                Admission::Wait if deadline.is_over(now) => {
+                    let reason = "no answer came in time that says whether the login is accepted";
+                    return Err(BucketError::timeout(reason));
+                }
+                Admission::Wait => {
+                    login.changed.wait_until(&mut state, deadline.instant());
+                }
+                Admission::HeldBack => {
+                    state.rotation.held_back(self.version, &mut self.attempts, now);
+                    let Some(next) = login.next(&mut state, &mut self.attempts, deadline) else {
+                        let refused = || BucketError::misconfigured("the login was refused");
+                        return Err(state.refusal.clone().unwrap_or_else(refused));
+                    };
+                    (self.version, self.credentials) = next;
+                }
+            }
+        }
+    }
+
+    /// Records that an attempt has ended, with whatever outcome.
+    pub fn attempt_ended(&mut self) {
+        if std::mem::replace(&mut self.trial, Trial::None) == Trial::Running {
+            self.login.state.lock().rotation.trial_ended();
+            self.login.changed.notify_all();
+        }
+    }
+
     /// The credentials to use now.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
@@ -221,14 +319,14 @@ impl LoginSession<'_> {
         self.login.accepted(self.version);
     }
 
-    /// Records that the database refused them. True if there are credentials to try now, after waiting for them until
+    /// Records that the database refused them with this error. True if there are credentials to try now, after waiting for them until
     /// `deadline` at most; false if the refusal is final.
     #[must_use]
-    pub fn refused(&mut self, deadline: Deadline) -> bool {
+    pub fn refused(&mut self, error: &BucketError, deadline: Deadline) -> bool {
         if self.credentials.is_nobody() {
             return false;
         }
-        match self.login.after_refusal(self.version, &mut self.attempts, deadline) {
+        match self.login.after_refusal(self.version, error, (&mut self.attempts, &mut self.trial), deadline) {
             Some((version, credentials)) => {
                 (self.version, self.credentials) = (version, credentials);
                 true

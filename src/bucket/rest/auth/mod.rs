@@ -4,7 +4,9 @@
 
 mod credentials;
 mod login;
+mod login_config;
 mod rotation;
 
 pub use credentials::Credentials;
 pub use login::{Login, LoginSession};
+pub use login_config::{LoginConfig, Scheme};

@@ -52,6 +52,20 @@ pub enum Action {
     GiveUp,
 }
 
+/// Whether a request may send a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It may.
+    Send,
+    /// It may, as the only one that sends this secret: nobody knows whether it is accepted. [`Rotation::trial_ended`] is
+    /// called with the outcome.
+    SendOnTrial,
+    /// It asks again when something has changed: another request finds out.
+    Wait,
+    /// It must not, as if it had been refused: sending it once more could lock the account.
+    HeldBack,
+}
+
 /// Whether a refusal is the first of an episode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Episode {
@@ -78,6 +92,9 @@ pub struct Rotation {
     read_at: Option<Instant>,
     next_probe: Option<Instant>,
     successes: u64,
+    /// Until when refused secrets are held back.
+    held_back: Vec<(SecretVersion, Instant)>,
+    is_on_trial: bool,
 }
 
 impl Rotation {
@@ -95,7 +112,40 @@ impl Rotation {
             read_at: None,
             next_probe: None,
             successes: 0,
+            held_back: Vec::new(),
+            is_on_trial: false,
         }
+    }
+
+    /// Whether a request may send this secret now.
+    pub fn admit(&mut self, version: SecretVersion, now: Instant) -> Admission {
+        if self.policy.resend_after.is_none() || self.is_settled_on(version) {
+            Admission::Send
+        } else if self.is_held_back(version, now) {
+            Admission::HeldBack
+        } else if self.is_on_trial {
+            Admission::Wait
+        } else {
+            self.is_on_trial = true;
+            Admission::SendOnTrial
+        }
+    }
+
+    /// Records that what was sent on trial was answered, or never will be.
+    pub fn trial_ended(&mut self) {
+        self.is_on_trial = false;
+    }
+
+    /// Records that a request did not send this, as if it had been refused.
+    pub fn held_back(&self, version: SecretVersion, attempts: &mut Attempts, now: Instant) {
+        attempts.refused.push(version);
+        attempts.first_refusal.get_or_insert(now);
+        attempts.last_refusal = Some(now);
+        attempts.successes = self.successes;
+    }
+
+    fn is_held_back(&self, version: SecretVersion, now: Instant) -> bool {
+        self.held_back.iter().any(|(held, until)| *held == version && now < *until)
     }
 
     /// What a new request uses.
@@ -120,6 +170,7 @@ impl Rotation {
     pub fn accepted(&mut self, version: SecretVersion) -> bool {
         self.worked = Some(version);
         self.current = version;
+        self.held_back.retain(|(held, _)| *held != version);
         self.successes = self.successes.wrapping_add(1);
         self.next_probe = None;
         self.refused_since.take().is_some()
@@ -127,10 +178,11 @@ impl Rotation {
 
     /// Records that the server refused this.
     pub fn refused(&mut self, version: SecretVersion, attempts: &mut Attempts, now: Instant) -> Episode {
-        attempts.refused.push(version);
-        attempts.first_refusal.get_or_insert(now);
-        attempts.last_refusal = Some(now);
-        attempts.successes = self.successes;
+        self.held_back(version, attempts, now);
+        if let Some(pause) = self.policy.resend_after {
+            self.held_back.retain(|(_, until)| now < *until);
+            self.held_back.push((version, now + pause));
+        }
         // One that others have given up already says nothing of the one that took its place.
         if self.worked.is_some() && version == self.current && self.refused_since.is_none() {
             self.refused_since = Some(now);
@@ -143,7 +195,9 @@ impl Rotation {
     /// What a request does after [`Rotation::refused`], and after each wait.
     pub fn next(&mut self, attempts: &mut Attempts, now: Instant) -> Action {
         let candidates = [Some(self.current), Some(self.newest), self.worked];
-        if let Some(untried) = candidates.into_iter().flatten().find(|version| !attempts.refused.contains(version)) {
+        let is_untried =
+            |version: &SecretVersion| !attempts.refused.contains(version) && !self.is_held_back(*version, now);
+        if let Some(untried) = candidates.into_iter().flatten().find(is_untried) {
             return Action::Use(untried);
         }
         // A secret that never changes is not being changed: what the server refuses now it will refuse.
@@ -169,8 +223,11 @@ impl Rotation {
         }
         let pause_end = attempts.last_refusal.map_or(now, |last| last + PAUSE);
         let probe = self.next_probe.map_or(pause_end, |probe| probe.max(pause_end));
+        // One that is held back is waited for only as a file that may bring another.
+        let is_held_back = self.is_held_back(self.current, now);
         let again_at = if has_worked_since { pause_end } else { probe };
-        if again_at > now {
+        if again_at > now || is_held_back {
+            let again_at = if is_held_back { own_end } else { again_at };
             let wake = [Some(again_at), read_due, end, Some(own_end)].into_iter().flatten().min();
             return Action::Wait(wake.unwrap_or(again_at));
         }

@@ -15,8 +15,7 @@ pub fn report(access: &Access, failure: Option<&Failure>, report: &mut Report) -
         }
         Some(failure) if !failure.is_an_answer() => report.skipped("login", "there was no answer; see the read"),
         _ => {
-            let user = access.login.username();
-            report.passed("login", user.map_or_else(|| "without a login".to_owned(), |user| format!("as {user:?}")));
+            report.passed("login", access.login.identity());
         }
     }
     true

@@ -6,12 +6,14 @@
 //! Invariant: asks and never changes anything; each exchange has the operation timeout, each connection the connect
 //! timeout, so the whole ends.
 
+mod code_steps;
 mod dns;
 mod login;
 mod read;
 pub mod tcp;
 pub mod tls;
 
+pub use code_steps::{CodeStep, CodeSteps};
 pub use read::SentinelRead;
 
 use super::cluster::Cluster;
@@ -21,7 +23,7 @@ use crate::bucket::report::Report;
 /// The steps of a product between login and read.
 pub trait ProductSteps {
     /// Their names, in their order.
-    fn names(&self) -> &'static [&'static str];
+    fn names(&self) -> &[&'static str];
 
     /// Adds them to the report, from what the read of the sentinel has shown. Returns the name of the step that failed, if
     /// one did: the read then needs it.
@@ -32,7 +34,7 @@ pub trait ProductSteps {
 pub struct NoProductSteps;
 
 impl ProductSteps for NoProductSteps {
-    fn names(&self) -> &'static [&'static str] {
+    fn names(&self) -> &[&'static str] {
         &[]
     }
 

@@ -107,13 +107,16 @@ impl Client {
         options: &SendOptions,
     ) -> Result<Response, Failure> {
         let url = format!("{base_url}{}", request.path);
-        match &request.method {
-            Method::Get => self.exchange(self.agent.get(url), request, peer, options, RequestBuilder::call),
-            Method::Post(body) => {
-                let builder = self.agent.post(url).content_type("application/json");
-                self.exchange(builder, request, peer, options, |builder| builder.send(body.bytes()))
+        let (builder, body) = match &request.method {
+            Method::Get => {
+                return self.exchange(self.agent.get(url), request, peer, options, RequestBuilder::call);
             }
-        }
+            Method::Post(body) => (self.agent.post(url), body),
+            Method::Put(body) => (self.agent.put(url), body),
+            Method::Delete(body) => (self.agent.delete(url).force_send_body(), body),
+        };
+        let builder = builder.content_type("application/json");
+        self.exchange(builder, request, peer, options, |builder| builder.send(body.bytes()))
     }
 
     fn exchange<Kind>(

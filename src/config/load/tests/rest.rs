@@ -40,6 +40,10 @@ fn addresses_login_and_secrets_of_a_database_over_http() {
     assert_eq!(urls, [(UrlScheme::Https, "a", 443), (UrlScheme::Http, "10.0.0.1", 9200)]);
     assert_eq!(elasticsearch.rest.urls[0].path_prefix, "/b");
     assert!(elasticsearch.rest.login.password.is_some() && elasticsearch.api_key.is_some());
+    let [unused, exposed] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(unused.contains("username is not used, because there is an API key"), "{unused}");
+    assert!(exposed.contains("the API key for [elasticsearch] is sent to 10.0.0.1 without TLS"), "{exposed}");
+    let Loaded { warnings, .. } = loaded("", &environment[..1], &set);
     let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
     assert!(warning.contains("is sent to 10.0.0.1 without TLS") && warning.contains("[elasticsearch] urls"));
 }

@@ -16,7 +16,7 @@ use super::{Logged, MOST_HOSTS, SeedSource, in_order};
 use crate::bucket::couchbase::discovery::ClusterDiscovery;
 use crate::bucket::couchbase::product::COUCHBASE;
 use crate::bucket::couchbase::service::Service;
-use crate::bucket::rest::{Access, Discovery, Nodes, Security};
+use crate::bucket::rest::{Access, Discovery, LoginConfig, Nodes, Security};
 use crate::bucket::{BucketError, BucketTimeouts};
 use crate::clock::{self, Deadline};
 use crate::config::{ConnectionString, Network, Seed, Sources, load};
@@ -214,8 +214,14 @@ fn the_discovery_asks_the_host_that_the_record_names() {
     let source = source(&ConnectionString::parse("couchbase://cb.example.com").unwrap(), vec![server.address], AMPLE);
     let observer = Observer::default();
     let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings.couchbase;
-    let access =
-        Access::new(&COUCHBASE, (&settings.login, &settings.tls), Security::Plain, timeouts, &observer).unwrap();
+    let access = Access::new(
+        &COUCHBASE,
+        (&LoginConfig::from(&settings.login), &settings.tls),
+        Security::Plain,
+        timeouts,
+        &observer,
+    )
+    .unwrap();
     let nodes = Arc::new(Nodes::new(&COUCHBASE, &timeouts, &observer));
     let discovery = ClusterDiscovery::start(source, Network::Auto, Service::Query, access, nodes).unwrap();
     let outcome = discovery.wait_for_nodes(Deadline::after(clock::now(), AMPLE));

@@ -207,3 +207,64 @@ fn those_that_waited_take_up_what_another_has_found() {
     assert_eq!(rotation.next(&mut late, now), Action::Use(NEW));
     assert!(rotation.is_settled_on(NEW) && !rotation.is_known(OLD));
 }
+
+/// Five refusals in 300 s lock an account.
+const LOCKS: LoginPolicy = LoginPolicy::avoid_lockout(5, Duration::from_secs(300));
+
+#[test]
+fn a_server_that_locks_accounts_sees_too_few_refusals_to_do_so() {
+    let start = clock::now();
+    let mut rotation = Rotation::new(OLD, Source::Fixed, LOCKS);
+    let mut sent = Vec::new();
+    for second in 0..3600 {
+        let now = start + Duration::from_secs(second);
+        match rotation.admit(OLD, now) {
+            Admission::SendOnTrial => {
+                assert_eq!(rotation.admit(OLD, now), Admission::Wait, "one at a time");
+                sent.push(second);
+                let mut attempts = Attempts::default();
+                rotation.refused(OLD, &mut attempts, now);
+                rotation.trial_ended();
+                assert_eq!(rotation.next(&mut attempts, now), Action::GiveUp);
+            }
+            admission => assert_eq!(admission, Admission::HeldBack),
+        }
+    }
+    assert!(sent.windows(5).all(|five| five[4] - five[0] > 300), "{sent:?}");
+    assert!(sent.len() > 30, "it heals once the server accepts the secret: {sent:?}");
+    let now = start + Duration::from_secs(3600);
+    assert_eq!(rotation.admit(OLD, now), Admission::SendOnTrial);
+    rotation.accepted(OLD);
+    rotation.trial_ended();
+    assert!((0..32).all(|_| rotation.admit(OLD, now) == Admission::Send), "a secret that is accepted is everybody's");
+}
+
+#[test]
+fn a_refused_secret_is_replaced_by_the_next_one_of_the_file_at_once() {
+    let now = clock::now();
+    let mut rotation = Rotation::new(OLD, Source::Readable, LOCKS);
+    rotation.accepted(OLD);
+    let mut attempts = Attempts::default();
+    assert_eq!(rotation.refused(OLD, &mut attempts, now), Episode::Begins);
+    assert_eq!(rotation.next(&mut attempts, now), Action::Read);
+    rotation.was_read(Some(OLD));
+    // The file is looked at again and again, and the secret is not sent.
+    let mut later = now;
+    for _ in 0..5 {
+        let Action::Wait(until) = rotation.next(&mut attempts, later) else { panic!("no wait") };
+        assert!(until > later);
+        later = until;
+        assert_eq!(rotation.next(&mut attempts, later), Action::Read);
+        rotation.was_read(Some(OLD));
+    }
+    // Another request that begins meanwhile does the same.
+    let mut other = Attempts::default();
+    assert_eq!(rotation.admit(OLD, later), Admission::HeldBack);
+    rotation.held_back(OLD, &mut other, later);
+    assert!(matches!(rotation.next(&mut other, later), Action::Wait(_)));
+    rotation.was_read(Some(NEW));
+    for attempts in [&mut attempts, &mut other] {
+        assert_eq!(rotation.next(attempts, later), Action::Use(NEW));
+    }
+    assert_eq!((rotation.admit(NEW, later), rotation.admit(NEW, later)), (Admission::SendOnTrial, Admission::Wait));
+}

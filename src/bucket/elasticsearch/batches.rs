@@ -1,0 +1,295 @@
+//! Many documents: `_bulk` stores; a scroll lists ids, in an order of its own, and `_mget` reads the documents.
+//!
+//! A scroll goes on with each answer, so that one which was lost takes its ids with it and cannot be asked for again. That is why
+//! it brings ids only: an answer is small, and the documents are read by requests that can be repeated.
+//!
+//! Invariant: no list ends early without an error, and no document is counted as stored that the server has not named as such.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::meaning::{self, Operation, TypedError};
+use super::product::ELASTICSEARCH;
+use super::{Elasticsearch, Hit, document};
+use crate::bucket::rest::json_text::JsonText;
+use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, Retry, bulk};
+use crate::bucket::{BucketError, Cursor, IsReserved, Listed, NewDocument, Order, Page, write_line};
+use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
+
+/// How many documents are sent at once.
+const MOST_DOCUMENTS: usize = 500;
+
+/// The longest response that holds no documents, in bytes.
+const MAX_SUMMARY_BYTES: usize = 4 * 1024 * 1024;
+
+/// The longest response with documents, in bytes: one of the largest, or many small ones.
+const MAX_PAGE_BYTES: usize = 3 * MAX_DOCUMENT_BYTES;
+
+/// How many ids a scroll brings at once.
+const IDS_AT_ONCE: usize = 1_000;
+
+/// How long a scroll is kept between two requests: each reads the documents of the ids before.
+const KEEP_ALIVE: &str = "10m";
+
+/// The names of metadata fields (Elasticsearch 7-9, OpenSearch 1-3), which no document may have as members.
+const METADATA: [&str; 19] = [
+    "_data_stream_timestamp",
+    "_doc_count",
+    "_feature",
+    "_field_names",
+    "_id",
+    "_ignored",
+    "_ignored_source",
+    "_index",
+    "_index_mode",
+    "_inference_fields",
+    "_nested_path",
+    "_primary_term",
+    "_routing",
+    "_seq_no",
+    "_source",
+    "_tier",
+    "_tsid",
+    "_type",
+    "_version",
+];
+
+/// Where a list goes on: ids whose documents come next, and the scroll that has those behind them.
+#[derive(Default, Deserialize, Serialize)]
+struct Position<'a> {
+    #[serde(borrow)]
+    scroll: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    ids: Vec<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct ScrollAnswer<'a> {
+    #[serde(borrow, rename = "_scroll_id")]
+    scroll: Option<Cow<'a, str>>,
+    timed_out: bool,
+    #[serde(rename = "_shards")]
+    shards: Shards,
+    #[serde(borrow)]
+    hits: Hits<'a>,
+}
+
+#[derive(Deserialize)]
+struct Shards {
+    failed: u64,
+}
+
+#[derive(Deserialize)]
+struct Hits<'a> {
+    #[serde(borrow)]
+    hits: Vec<Hit<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Documents<'a> {
+    #[serde(borrow)]
+    docs: Vec<Hit<'a>>,
+}
+
+#[derive(Deserialize)]
+struct BulkAnswer {
+    items: Vec<BulkItem>,
+}
+
+#[derive(Deserialize)]
+struct BulkItem {
+    index: ItemOutcome,
+}
+
+#[derive(Deserialize)]
+struct ItemOutcome {
+    status: u16,
+    error: Option<TypedError>,
+}
+
+impl Batches for Elasticsearch {
+    fn order(&self) -> Order {
+        Order::Own
+    }
+
+    fn reserved_members(&self) -> Option<IsReserved> {
+        Some(|name| METADATA.contains(&name))
+    }
+
+    fn fitting(&self, documents: &[NewDocument]) -> usize {
+        bulk::fitting(documents, MOST_DOCUMENTS)
+    }
+
+    fn store(&self, documents: &[NewDocument], exchange: &mut dyn Exchange) -> Result<(), Failure> {
+        // A bulk request to an index that is not there makes one, with a mapping that nobody has asked for.
+        self.ensure_index(exchange)?;
+        let request = Request::post(format!("{}/_bulk", self.path), lines(documents));
+        let response = exchange.send(&request, MAX_SUMMARY_BYTES)?;
+        let peer = exchange.peer();
+        let BulkAnswer { items } = self.read(&response, &JsonText::of(&response.body), Operation::Store, peer)?;
+        let mut outcomes = documents.iter().zip(items.iter().map(|item| &item.index));
+        match outcomes.find(|(_, outcome)| !matches!(outcome.status, 200 | 201)) {
+            Some((document, ItemOutcome { status, error })) => {
+                let kind = error.as_ref().map_or("", TypedError::decisive_kind);
+                Err(meaning::of_type(*status, kind, Operation::Store, peer, &self.index).about(&document.id))
+            }
+            None if items.len() != documents.len() => {
+                let reason = format!("{peer} named {} of {} documents as stored", items.len(), documents.len());
+                Err(Failure::new(BucketError::unavailable(reason), Retry::AfterPause))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn create(&self, exchange: &mut dyn Exchange) -> Result<Vec<String>, Failure> {
+        // Documents are kept and not interpreted: no name, type or depth of a member is refused.
+        let index = json!({"mappings": {"enabled": false}});
+        let response =
+            exchange.send(&Request::put(self.path.clone(), index.to_string().into_bytes()), MAX_SUMMARY_BYTES)?;
+        let failure = match response.status {
+            200 => return Ok(vec![format!("the index {:?}", self.index)]),
+            _ => self.failure(&response, Operation::Create, exchange.peer()),
+        };
+        match serde_json::from_slice::<Value>(&response.body) {
+            Ok(body) if body["error"]["type"] == "resource_already_exists_exception" => Ok(Vec::new()),
+            _ => Err(failure),
+        }
+    }
+
+    fn list(&self, after: Option<&Cursor>, most: usize, exchange: &mut dyn Exchange) -> Result<Page, Failure> {
+        let Some(cursor) = after else { return self.begin_scroll(exchange) };
+        let position: Position = serde_json::from_str(&cursor.0)
+            .map_err(|_| Failure::lasting(BucketError::misconfigured("a position in a list was damaged")))?;
+        if position.ids.is_empty() { self.go_on(&position, exchange) } else { self.documents(position, most, exchange) }
+    }
+}
+
+impl Elasticsearch {
+    fn ensure_index(&self, exchange: &mut dyn Exchange) -> Result<(), Failure> {
+        let request = self.get_request_of(&DocumentId::sentinel());
+        let response = exchange.send(&request, MAX_SUMMARY_BYTES)?;
+        match meaning::failure(&response, Operation::Read, exchange.peer(), &self.index) {
+            missing if missing.details.code.as_deref() == Some("index_not_found_exception") => Err(missing),
+            // Whatever else there is to say, the request that stores will say it better.
+            _ => Ok(()),
+        }
+    }
+
+    fn get_request_of(&self, id: &DocumentId) -> Request {
+        Request::get(format!("{}/_doc/{}", self.path, super::segment(id.as_str())))
+    }
+
+    /// Makes what was stored visible to a list, and begins one.
+    fn begin_scroll(&self, exchange: &mut dyn Exchange) -> Result<Page, Failure> {
+        let refresh = Request::post(format!("{}/_refresh", self.path), Vec::new());
+        let response = exchange.send(&refresh, MAX_SUMMARY_BYTES)?;
+        if response.status != 200 {
+            return Err(self.failure(&response, Operation::List, exchange.peer()));
+        }
+        let search = json!({"size": IDS_AT_ONCE, "sort": ["_doc"], "_source": false, "query": {"match_all": {}}});
+        let path = format!("{}/_search?scroll={KEEP_ALIVE}", self.path);
+        let response = exchange.send(&Request::post(path, search.to_string().into_bytes()), MAX_SUMMARY_BYTES)?;
+        self.page_of_ids(&response, exchange)
+    }
+
+    fn go_on(&self, position: &Position, exchange: &mut dyn Exchange) -> Result<Page, Failure> {
+        let body = json!({"scroll": KEEP_ALIVE, "scroll_id": position.scroll});
+        let request = Request::post("/_search/scroll", body.to_string().into_bytes());
+        let outcome = exchange.send(&request, MAX_SUMMARY_BYTES);
+        outcome.and_then(|response| self.page_of_ids(&response, exchange)).map_err(|failure| {
+            // Asking again would go on behind what was lost.
+            let lost = |reason| format!("{reason}; the position in the list is lost with it: begin again");
+            Failure::lasting(failure.error.map_reason(lost))
+        })
+    }
+
+    /// A page without documents, and the position that has their ids.
+    fn page_of_ids(&self, response: &Response, exchange: &mut dyn Exchange) -> Result<Page, Failure> {
+        let text = JsonText::of(&response.body);
+        let answer: ScrollAnswer = self.read(response, &text, Operation::List, exchange.peer())?;
+        if answer.timed_out || answer.shards.failed > 0 {
+            let reason = format!("{} could not list all of the index {:?}", exchange.peer(), self.index);
+            return Err(Failure::lasting(BucketError::unavailable(reason)));
+        }
+        if answer.hits.hits.is_empty() {
+            if let Some(scroll) = answer.scroll {
+                let body = json!({"scroll_id": [scroll]}).to_string().into_bytes();
+                // If it is not ended, the server ends it by itself when its time is over.
+                let _ = exchange.send(&Request::delete("/_search/scroll", body), MAX_SUMMARY_BYTES);
+            }
+            return Ok(Page { documents: Vec::new(), next: None });
+        }
+        let ids = answer.hits.hits.into_iter().filter_map(|hit| hit.id);
+        let is_profile = |id: &Cow<str>| DocumentId::stored(id.clone().into_owned()).username().is_some();
+        Ok(page(Vec::new(), &Position { scroll: answer.scroll, ids: ids.filter(is_profile).collect() }))
+    }
+
+    /// The documents of the next ids.
+    fn documents(&self, mut position: Position, most: usize, exchange: &mut dyn Exchange) -> Result<Page, Failure> {
+        let left = position.ids.split_off(most.min(position.ids.len()));
+        let body = json!({"ids": position.ids}).to_string().into_bytes();
+        let response = exchange.send(&Request::post(format!("{}/_mget", self.path), body), MAX_PAGE_BYTES)?;
+        let peer = exchange.peer();
+        let text = JsonText::of(&response.body);
+        let Documents { docs } = self.read(&response, &text, Operation::List, peer)?;
+        let mut documents = Vec::with_capacity(docs.len());
+        for (asked, Hit { id, found, source }) in position.ids.iter().zip(&docs) {
+            match (id, found, source) {
+                (Some(id), _, _) if id != asked => return Err(Failure::not_what_was_asked(peer, "another document")),
+                // It was deleted since it was listed.
+                (Some(_), Some(false), _) => {}
+                (Some(id), Some(true), Some(source)) => documents.push(Listed {
+                    id: DocumentId::stored(id.clone().into_owned()),
+                    document: document(&text, source)?,
+                }),
+                (Some(_), Some(true), None) => return Err(self.no_source(peer)),
+                _ => {
+                    let reason = format!("{peer} could not read some documents of the index {:?}", self.index);
+                    return Err(Failure::new(BucketError::unavailable(reason), Retry::AfterPause));
+                }
+            }
+        }
+        if docs.len() != position.ids.len() {
+            return Err(Failure::not_what_was_asked(peer, "another number of documents"));
+        }
+        Ok(page(documents, &Position { ids: left, ..position }))
+    }
+
+    fn read<'a, T: Deserialize<'a>>(
+        &self,
+        response: &Response,
+        text: &'a JsonText,
+        operation: Operation,
+        peer: &str,
+    ) -> Result<T, Failure> {
+        match (response.status, response.completeness) {
+            (200, Completeness::Complete) => serde_json::from_str(text.as_str())
+                .map_err(|error| ELASTICSEARCH.unreadable(200, &error, &response.body, peer)),
+            (200, Completeness::Truncated) => {
+                Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)))
+            }
+            _ => Err(self.failure(response, operation, peer)),
+        }
+    }
+}
+
+fn page(documents: Vec<Listed>, position: &Position) -> Page {
+    Page { documents, next: Some(Cursor(json!(position).to_string())) }
+}
+
+/// Two lines for each document: its id, and what is stored under it.
+fn lines(documents: &[NewDocument]) -> Vec<u8> {
+    let actions: Vec<String> =
+        documents.iter().map(|document| json!({"index": {"_id": document.id.as_str()}}).to_string()).collect();
+    let room = documents.iter().zip(&actions).map(|(document, action)| action.len() + document.text.len() + 2);
+    let mut body = Vec::with_capacity(room.sum());
+    for (document, action) in documents.iter().zip(&actions) {
+        for line in [action.as_bytes(), document.text.as_bytes()] {
+            // Into a vector: it cannot fail.
+            let _ = write_line(&mut body, line);
+        }
+    }
+    body
+}

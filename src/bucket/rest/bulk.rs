@@ -1,0 +1,83 @@
+//! Many documents in the body of one request.
+//!
+//! Invariant: pure. A body is made in memory that was taken at once: a buffer that grows would leave pieces of documents
+//! behind.
+
+use crate::bucket::NewDocument;
+
+/// The documents of one request have this many bytes at most, unless one alone has more. A server holds a request several
+/// times over while it works on it, and a request that fails is sent again, so it should not be much.
+const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+
+/// How many of these documents belong in one request, of at most `most`.
+#[must_use]
+pub fn fitting(documents: &[NewDocument], most: usize) -> usize {
+    let mut bytes = 0;
+    let fitting = documents.iter().take(most).take_while(|document| {
+        bytes += document.text.len();
+        bytes <= MAX_REQUEST_BYTES
+    });
+    fitting.count().max(1)
+}
+
+/// Documents between `before` and `after`, separated by commas, each with the members that `first_members` has for it (JSON
+/// without braces) in front of its own.
+#[must_use]
+pub fn array<'a>(
+    before: &str,
+    documents: impl Iterator<Item = &'a NewDocument>,
+    first_members: impl Fn(&NewDocument) -> String,
+    after: &str,
+) -> Vec<u8> {
+    let parts: Vec<(String, &str)> = documents
+        .map(|document| (first_members(document), document.text.split_once('{').map_or("}", |(_, rest)| rest)))
+        .collect();
+    let room: usize = parts.iter().map(|(first, rest)| first.len() + rest.len() + "{,,".len()).sum();
+    let mut body = Vec::with_capacity(before.len() + room + after.len());
+    body.extend_from_slice(before.as_bytes());
+    for (place, (first, rest)) in parts.iter().enumerate() {
+        let is_empty = rest.trim_ascii_start().starts_with('}');
+        for piece in [if place == 0 { "{" } else { ",{" }, first, if is_empty { "" } else { "," }, rest] {
+            body.extend_from_slice(piece.as_bytes());
+        }
+    }
+    body.extend_from_slice(after.as_bytes());
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::model::{DocumentId, Username};
+
+    fn document(name: &str, text: &str) -> NewDocument {
+        NewDocument { id: DocumentId::of(&Username::parse(name).unwrap()), text: Zeroizing::new(text.to_owned()) }
+    }
+
+    #[test]
+    fn a_request_has_a_mebibyte_of_documents_or_one_document() {
+        let small: Vec<NewDocument> = (0..1000).map(|_| document("a", "{}")).collect();
+        assert_eq!((fitting(&small, 256), fitting(&small[..3], 256)), (256, 3));
+        let half = "x".repeat(MAX_REQUEST_BYTES / 2);
+        let halves: Vec<NewDocument> = (0..4).map(|_| document("a", &half)).collect();
+        assert_eq!(fitting(&halves, 256), 2);
+        let whole = "x".repeat(MAX_REQUEST_BYTES * 3);
+        assert_eq!(fitting(&[document("a", &whole), document("b", "{}")], 256), 1);
+        assert_eq!(fitting(&[document("b", "{}"), document("a", &whole)], 256), 1);
+    }
+
+    #[test]
+    fn each_document_has_its_first_members_and_the_rest_as_it_is() {
+        let documents =
+            [document("a", " {\"n\":1.50,\n\"x\":\"}\"} "), document("b", "{ }"), document("c", "{\"y\":{}}")];
+        let first = |document: &NewDocument| format!("\"_id\":\"{}\"", document.id.username().unwrap());
+        let body = array("[", documents.iter(), first, "]");
+        assert_eq!(
+            String::from_utf8(body.clone()).unwrap(),
+            "[{\"_id\":\"a\",\"n\":1.50,\n\"x\":\"}\"} ,{\"_id\":\"b\" },{\"_id\":\"c\",\"y\":{}}]"
+        );
+        assert!(body.capacity() <= body.len() + 3 * documents.len() + 2, "it never grew");
+    }
+}

@@ -1,0 +1,97 @@
+//! A product whose nodes are all in its section of the settings: how it is opened, reloaded and checked.
+//!
+//! Invariant: the secrets of another place, or of another user, are never sent to the nodes that were opened.
+
+use std::sync::Arc;
+
+use super::access::Access;
+use super::auth::LoginConfig;
+use super::check::{self, CodeSteps};
+use super::cluster::Cluster;
+use super::database::RestDatabase;
+use super::nodes::{Endpoint, Fixed, Nodes, Security};
+use super::protocol::Protocol;
+use crate::bucket::driver::{Driver, Opening};
+use crate::bucket::report::Report;
+use crate::bucket::{BucketError, Database};
+use crate::config::{DatabaseName, RestSettings, Settings, TlsSettings, Url};
+
+/// What a product supplies.
+pub struct RestDriver {
+    /// The name of the database.
+    pub name: DatabaseName,
+    /// What is asked, and what a response means.
+    pub protocol: fn(&Settings) -> Box<dyn Protocol>,
+    /// What its section says.
+    pub plan: fn(&Settings) -> Plan,
+    /// Its steps of `check` between login and read.
+    pub steps: fn(&Settings) -> CodeSteps,
+}
+
+/// Which documents are asked for, where, and as whom.
+pub struct Plan {
+    place: String,
+    login: LoginConfig,
+    tls: TlsSettings,
+    nodes: Vec<Endpoint>,
+}
+
+impl Plan {
+    /// `documents` says which, as in `the database "users"`.
+    #[must_use]
+    pub fn new(documents: &str, login: LoginConfig, rest: &RestSettings) -> Self {
+        let nodes: Vec<Endpoint> = rest.urls.iter().map(endpoint).collect();
+        let authorities: Vec<String> = nodes.iter().map(Endpoint::authority).collect();
+        let place = format!("{documents} at {}", authorities.join(", "));
+        Self { place, login, tls: rest.tls.clone(), nodes }
+    }
+
+    /// TLS if any node has it: only then are certificates read.
+    fn security(&self) -> Security {
+        let has_tls = self.nodes.iter().any(|node| node.security == Security::Tls);
+        if has_tls { Security::Tls } else { Security::Plain }
+    }
+
+    fn is_same_place(&self, other: &Self) -> bool {
+        self.place == other.place && self.nodes == other.nodes && self.login.scheme == other.login.scheme
+    }
+}
+
+fn endpoint(url: &Url) -> Endpoint {
+    let security = if url.scheme.is_tls() { Security::Tls } else { Security::Plain };
+    Endpoint { prefix: url.path_prefix.clone(), ..Endpoint::new(security, url.host.clone(), url.port) }
+}
+
+impl RestDriver {
+    fn database(&self, opening: &Opening) -> Result<RestDatabase, BucketError> {
+        let Opening { settings, timeouts, observer, .. } = opening;
+        let (plan_of, plan, protocol) = (self.plan, (self.plan)(settings), (self.protocol)(settings));
+        let product = protocol.product();
+        let access = Access::new(product, (&plan.login, &plan.tls), plan.security(), *timeouts, observer)?;
+        let nodes = Arc::new(Nodes::new(product, timeouts, observer));
+        nodes.set(&plan.nodes);
+        let cluster = Cluster { access, protocol, nodes, discovery: Arc::new(Fixed) };
+        let place = plan.place.clone();
+        let reload_from = move |new: &Settings| {
+            let new = plan_of(new);
+            new.is_same_place(&plan).then(|| (new.login.clone(), new.tls.clone()))
+        };
+        RestDatabase::open(self.name, place, cluster, Box::new(reload_from))
+    }
+}
+
+impl Driver for RestDriver {
+    fn open(&self, opening: &Opening) -> Result<Arc<dyn Database>, BucketError> {
+        Ok(Arc::new(self.database(opening)?))
+    }
+
+    fn check(&self, opening: &Opening, report: &mut Report) {
+        let database = match self.database(opening) {
+            Ok(database) => database,
+            Err(error) => return report.wrong_settings(&error),
+        };
+        report.passed("settings", database.describe());
+        let nodes = (self.plan)(opening.settings).nodes;
+        check::run(database.cluster(), &nodes, &(self.steps)(opening.settings), report);
+    }
+}

@@ -1,0 +1,17 @@
+//! What every database has in common, on all of them: real servers, and doubles of those that cannot be had.
+#![allow(clippy::disallowed_methods, reason = "tests take times and start threads of their own")]
+
+#[path = "../support/certificates.rs"]
+mod certificates;
+mod complaints;
+mod conformance;
+#[path = "../support/couchbase/mod.rs"]
+mod couchbase;
+mod creation;
+#[path = "../support/databases/mod.rs"]
+mod databases;
+mod logins;
+mod meanings;
+mod nodes;
+#[path = "../support/mod.rs"]
+mod support;
