@@ -107,7 +107,12 @@ fn settings_files_of_the_guides_load() {
         for block in blocks(&guide).iter().filter(|block| block.mark == "toml") {
             let folder = tempfile::tempdir().unwrap();
             let here = format!("{}/", folder.path().display());
-            for name in ["couchbase-password", "couchbase-ca.pem", "client.pem", "client-key.pem"] {
+            for database in ["couchbase", "couchdb", "arangodb", "elasticsearch"] {
+                for kind in ["password", "api-key", "ca.pem"] {
+                    fs::write(folder.path().join(format!("{database}-{kind}")), "x").unwrap();
+                }
+            }
+            for name in ["client.pem", "client-key.pem"] {
                 fs::write(folder.path().join(name), "x").unwrap();
             }
             let file = folder.path().join("userprofiles.toml");
@@ -222,7 +227,8 @@ fn links_within_the_guides_lead_somewhere() {
         }
     }
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();
-    for guide in ["docs/couchbase.md", "docs/benchmarks.md"] {
+    for guide in ["couchbase.md", "couchdb.md", "arangodb.md", "elasticsearch.md", "benchmarks.md"] {
+        let guide = format!("docs/{guide}");
         assert!(readme.contains(&format!("({guide})")), "README.md does not lead to {guide}");
     }
 }
@@ -231,7 +237,7 @@ fn links_within_the_guides_lead_somewhere() {
 #[test]
 fn what_the_bench_scripts_write_has_its_place_and_its_date() {
     let page = fs::read_to_string(repository().join("docs/benchmarks.md")).unwrap();
-    for mark in ["bench", "bench-couchbase", "bench-idle"] {
+    for mark in ["bench", "bench-couchbase", "bench-databases", "bench-idle"] {
         let rest = page.split_once(&format!("<!-- {mark}:begin -->\n")).expect(mark).1;
         let (table, _) = rest.split_once(&format!("\n<!-- {mark}:end -->")).expect(mark);
         assert!(table.starts_with("Measured on 20") && table.contains("\n| "), "{mark}: {table}");

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::bucket::Trace;
-use crate::bucket::rest::test_tables;
+use crate::bucket::rest::test_tables::{self, Scripted, shown};
+use crate::bucket::{Cursor, Trace};
 use crate::config::LoginSettings;
 use crate::model::Username;
 
@@ -40,4 +40,60 @@ fn no_byte_of_an_id_is_taken_for_something_else() {
 fn what_is_exported_is_what_was_stored() {
     let body = br#"{"_id":"userprofile::a","_rev":"1-x","n":1.50,"o":{"_id":1}}"#;
     assert_eq!(document(body, &id("a"), "the peer").unwrap().text(), br#"{"n":1.50,"o":{"_id":1}}"#);
+}
+
+#[test]
+fn a_page_goes_on_behind_its_last_id_also_if_that_was_deleted() {
+    let row =
+        |id: &str| format!(r#"{{"id":"{id}","key":"{id}","value":{{"rev":"1-a"}},"doc":{{"_id":"{id}","n":1}}}}"#);
+    let rows = |ids: &[&str]| format!(r#"{{"rows":[{}]}}"#, ids.iter().map(|id| row(id)).collect::<Vec<_>>().join(","));
+    let protocol = protocol();
+    for (after, ids, documents, next) in [
+        (None, &["a", "b"][..], &["a", "b"][..], Some("b")),
+        (None, &["a"], &["a"], None),
+        (Some("b"), &["b", "c", "d"], &["c", "d"], Some("d")),
+        // It was deleted, and there is one more than was asked for.
+        (Some("b"), &["c", "d", "e"], &["c", "d"], Some("d")),
+        (Some("b"), &["b"], &[], None),
+        (Some("b"), &[], &[], None),
+    ] {
+        let cursor = after.map(|after: &str| Cursor(after.to_owned()));
+        let mut exchange = Scripted::new(&[Ok((200, &rows(ids)))]);
+        let (found, found_next) = shown(&protocol.list(cursor.as_ref(), 2, &mut exchange).unwrap());
+        let expected: Vec<_> = documents.iter().map(|id| ((*id).to_owned(), "{\"n\":1}".to_owned())).collect();
+        assert_eq!((found, found_next.as_deref()), (expected, next), "{after:?} {ids:?}");
+        assert!(exchange.asked[0].contains("inclusive_end=false"), "{:?}", exchange.asked);
+    }
+}
+
+#[test]
+fn what_is_not_named_as_stored_is_not_stored() {
+    let documents = [test_tables::new_document("a", "{\"n\":1}"), test_tables::new_document("b", "{}")];
+    let revisions = r#"{"rows":[{"id":"userprofile::a","key":"userprofile::a","value":{"rev":"3-x"}},{"key":"userprofile::b","error":"not_found"}]}"#;
+    let stored = r#"[{"ok":true,"id":"userprofile::a","rev":"4-y"},{"ok":true,"id":"userprofile::b","rev":"1-z"}]"#;
+    let mut exchange = Scripted::new(&[Ok((200, revisions)), Ok((201, stored))]);
+    protocol().store(&documents, &mut exchange).unwrap();
+    assert_eq!(
+        exchange.asked[1],
+        r#"/profiles/_bulk_docs {"docs":[{"_id":"userprofile::a","_rev":"3-x","n":1},{"_id":"userprofile::b"}]}"#
+    );
+    let half = r#"[{"ok":true,"id":"userprofile::a","rev":"4-y"}]"#;
+    let conflict = r#"[{"id":"userprofile::b","error":"conflict","reason":"x"}]"#;
+    let rest = r#"[{"ok":true,"id":"userprofile::b","rev":"1-z"}]"#;
+    let responses = [
+        Ok((200, revisions)),
+        Ok((201, half)),
+        Ok((200, revisions)),
+        Ok((201, conflict)),
+        Ok((200, revisions)),
+        Ok((201, rest)),
+    ];
+    let mut exchange = Scripted::new(&responses);
+    protocol().store(&documents, &mut exchange).unwrap();
+    assert_eq!(exchange.asked[5], r#"/profiles/_bulk_docs {"docs":[{"_id":"userprofile::b"}]}"#, "only what is left");
+    let forbidden = r#"[{"id":"userprofile::a","error":"forbidden","reason":"hash-marker"}]"#;
+    let failure = protocol().store(&documents, &mut Scripted::new(&[Ok((200, revisions)), Ok((201, forbidden))]));
+    let reason = failure.unwrap_err().error.reason();
+    assert!(reason.contains("validate_doc_update") && reason.contains("\"userprofile::a\""), "{reason}");
+    assert!(!reason.contains("hash-marker"), "{reason}");
 }

@@ -3,18 +3,19 @@
 //! The files are in `tests/data`: the same rows go through the real program in the tests of each product.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::auth::LoginConfig;
 use super::{
-    Access, Advice, Call, Cluster, Completeness, Endpoint, Failure, Fixed, LoginPolicy, Nodes, Product, Protocol,
-    ReadOutcome, Request, Response, Retry, Security,
+    Access, Advice, Call, Cluster, Completeness, Endpoint, Exchange, Failure, Fixed, LoginPolicy, Method, Nodes,
+    Product, Protocol, ReadOutcome, Request, Response, Retry, Security,
 };
-use crate::bucket::{BucketError, BucketTimeouts};
+use crate::bucket::{BucketError, BucketTimeouts, Document, NewDocument, Page, Trace};
 use crate::config::{LoginSettings, TlsSettings};
-use crate::model::{DocumentId, UserInDb};
+use crate::model::{DocumentId, UserInDb, Username};
 use crate::observe::Observer;
 
 /// A fictitious product for tests.
@@ -142,4 +143,57 @@ pub fn cluster(protocol: impl Protocol + 'static, nodes: u16) -> Cluster {
     let all = Nodes::new(&PRODUCT, &timeouts, &observer);
     all.set(&endpoints);
     Cluster { access, protocol: Box::new(protocol), nodes: Arc::new(all), discovery: Arc::new(Fixed) }
+}
+
+/// Exchanges whose responses are known before, and whose requests are kept.
+pub struct Scripted {
+    responses: std::vec::IntoIter<Result<Response, Failure>>,
+    /// What was asked: paths, and bodies where there were any.
+    pub asked: Vec<String>,
+    trace: Trace,
+}
+
+impl Scripted {
+    /// A failed exchange; or a status and a body.
+    pub fn new(responses: &[Result<(u16, &str), Failure>]) -> Self {
+        let responses: Vec<_> = responses
+            .iter()
+            .map(|outcome| outcome.clone().map(|(status, body)| response(status, None, body)))
+            .collect();
+        Self { responses: responses.into_iter(), asked: Vec::new(), trace: Trace::default() }
+    }
+}
+
+impl Exchange for Scripted {
+    fn send(&mut self, request: &Request, _: usize) -> Result<Response, Failure> {
+        let body = match &request.method {
+            Method::Get => String::new(),
+            Method::Post(body) | Method::Put(body) | Method::Delete(body) => {
+                format!(" {}", std::str::from_utf8(body.bytes()).unwrap())
+            }
+        };
+        self.asked.push(format!("{}{body}", request.path));
+        self.responses.next().expect("a response for each request")
+    }
+
+    fn call(&self) -> Call<'_> {
+        Call { left: Duration::from_secs(1), trace: &self.trace }
+    }
+
+    fn peer(&self) -> &'static str {
+        "the peer"
+    }
+}
+
+/// A document to be stored.
+pub fn new_document(username: &str, text: &str) -> NewDocument {
+    let id = DocumentId::of(&Username::parse(username).unwrap());
+    NewDocument { id, text: Zeroizing::new(text.to_owned()) }
+}
+
+/// The ids and texts of a page, and its cursor.
+pub fn shown(page: &Page) -> (Vec<(String, String)>, Option<String>) {
+    let text = |document: &Document| String::from_utf8(document.text().to_vec()).unwrap();
+    let documents = page.documents.iter().map(|listed| (listed.id.as_str().to_owned(), text(&listed.document)));
+    (documents.collect(), page.next.as_ref().map(|cursor| cursor.0.clone()))
 }
