@@ -27,7 +27,7 @@ use crate::bucket::driver::IfMissing;
 use crate::bucket::drivers;
 use crate::bucket::{BucketTimeouts, Database};
 use crate::config::{Loaded, SectionsShown, Sources, load};
-use export::{Destination, Existing, NewFile};
+use export::{Destination, Existing, NewFile, Scratch};
 use get::GetOutcome;
 use import::ImportSource;
 use interruption::{FOR_COMMANDS, Interruption};
@@ -329,12 +329,19 @@ fn export(
             id.as_str()
         ));
     };
+    let scratch = Scratch::default();
+    let its_own = scratch.clone();
     let outcome = match destination {
         Destination::StandardOutput => {
             if let Some(warning) = export::exposed_output() {
                 tell_user(&warning);
             }
-            export::run(database, timeouts, &mut BufWriter::new(io::stdout().lock()), &progress, leave_out)?
+            let _interruption = Interruption::watch(&FOR_COMMANDS, Exit::Failed, move || {
+                its_own.remove();
+                tell_user("interrupted: what was written is not complete");
+            })?;
+            let mut output = BufWriter::new(io::stdout().lock());
+            export::run(database, timeouts, &mut output, &progress, &scratch, leave_out)?
         }
         Destination::File(path) => {
             export::refuse_own_files(database, path)?;
@@ -343,9 +350,10 @@ fn export(
             let interruption = Interruption::watch(&FOR_COMMANDS, Exit::Failed, move || {
                 // If it is gone already, so much the better.
                 let _ = temporary.as_ref().map(std::fs::remove_file);
+                its_own.remove();
                 tell_user("interrupted: no file was written");
             })?;
-            let outcome = export::run(database, timeouts, &mut file, &progress, leave_out)?;
+            let outcome = export::run(database, timeouts, &mut file, &progress, &scratch, leave_out)?;
             interruption.shield(|| file.finish())?;
             outcome
         }

@@ -1,10 +1,14 @@
 //! `import --create`, members that a database reserves, and what a write can meet.
 
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
 use crate::databases::arangodb::{ArangodbDouble, COLLECTION};
 use crate::databases::couchdb::CouchdbDouble;
 use crate::databases::node::Node;
 use crate::databases::real::RealServer;
-use crate::support::server::userprofiles;
+use crate::support::process::{spawn, userprofiles};
+use crate::support::server::PATIENCE;
 
 const LINES: &str =
     "{\"username\":\"a\",\"hashed_password\":\"hash-marker\"}\n{\"username\":\"b\",\"hashed_password\":\"h\"}\n";
@@ -203,4 +207,44 @@ fn a_success_of_the_whole_hides_no_failure_of_one() {
     double.state().failing_items = vec![1200, 1200];
     let (code, _, told) = run(&strs(&arangodb(&node, "root")), "root-pw", IMPORT, LINES);
     assert_eq!(code, 0, "{told}");
+}
+
+/// An export that has to be sorted, and whose second page never comes.
+#[test]
+fn an_interrupted_export_leaves_nothing_behind() {
+    for arguments in [&["export", "out.jsonl"][..], &["export", "-"]] {
+        let double = ArangodbDouble::new();
+        for number in 0..150 {
+            let text = format!(r#"{{"username":"user{number:03}","hashed_password":"hash-marker"}}"#);
+            double.put(&format!("userprofile::user{number:03}"), &text);
+        }
+        let node = double.node();
+        let folder = tempfile::tempdir().unwrap();
+        let scratch = folder.path().join("scratch");
+        std::fs::create_dir(&scratch).unwrap();
+        let mut command = userprofiles();
+        command.args(arguments).current_dir(folder.path()).env("TMPDIR", &scratch);
+        command.env("USERPROFILES_ARANGODB_PASSWORD", "root-pw").stdout(Stdio::piped()).stderr(Stdio::piped());
+        for setting in arangodb(&node, "root") {
+            command.args(["--set", &setting]);
+        }
+        let answered = node.hold_after(1);
+        let child = spawn(command).unwrap();
+        let start = std::time::Instant::now();
+        while !answered() || std::fs::read_dir(&scratch).unwrap().count() == 0 {
+            assert!(start.elapsed() < PATIENCE, "it does not begin to sort");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let inside = std::fs::read_dir(&scratch).unwrap().next().unwrap().unwrap().path();
+        assert_eq!(mode(&inside), 0o700);
+        let status = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("interrupted: "), "{told}");
+        assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0, "hashes were left in {}", inside.display());
+        assert!(!folder.path().join("out.jsonl").exists());
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use userprofiles::bucket::{Database, NewDocument, Order};
-use userprofiles::cli::export;
+use userprofiles::cli::export::{self, Scratch};
 use userprofiles::cli::import::{self, ImportSource};
 use userprofiles::cli::interruption::Interruption;
 use userprofiles::clock::Deadline;
@@ -21,7 +21,8 @@ const USERS: usize = 2_345;
 
 fn export(database: &dyn Database, timeouts: &BucketTimeouts) -> String {
     let mut output = Vec::new();
-    let outcome = export::run(database, timeouts, &mut output, &ProgressBar::hidden(), &mut |_| {}).unwrap();
+    let outcome =
+        export::run(database, timeouts, &mut output, &ProgressBar::hidden(), &Scratch::default(), &mut |_| {}).unwrap();
     assert_eq!(outcome.unfit, 0, "{outcome}");
     String::from_utf8(output).unwrap()
 }

@@ -235,7 +235,10 @@ impl Elasticsearch {
         let text = JsonText::of(&response.body);
         let Documents { docs } = self.read(&response, &text, Operation::List, peer)?;
         let mut documents = Vec::with_capacity(docs.len());
-        for (asked, Hit { id, found, source }) in position.ids.iter().zip(&docs) {
+        for (asked, Hit { id, found, source, error }) in position.ids.iter().zip(&docs) {
+            if let Some(error) = error.and_then(|error| serde_json::from_str::<TypedError>(error.get()).ok()) {
+                return Err(self.item_failure(&error, peer));
+            }
             match (id, found, source) {
                 (Some(id), _, _) if id != asked => return Err(Failure::not_what_was_asked(peer, "another document")),
                 // It was deleted since it was listed.
@@ -245,16 +248,24 @@ impl Elasticsearch {
                     document: document(&text, source)?,
                 }),
                 (Some(_), Some(true), None) => return Err(self.no_source(peer)),
-                _ => {
-                    let reason = format!("{peer} could not read some documents of the index {:?}", self.index);
-                    return Err(Failure::new(BucketError::unavailable(reason), Retry::AfterPause));
-                }
+                _ => return Err(Failure::not_what_was_asked(peer, "neither a document nor that there is none")),
             }
         }
         if docs.len() != position.ids.len() {
             return Err(Failure::not_what_was_asked(peer, "another number of documents"));
         }
         Ok(page(documents, &Position { ids: left, ..position }))
+    }
+
+    /// The failure of one document of a page.
+    fn item_failure(&self, error: &TypedError, peer: &str) -> Failure {
+        match error.decisive_kind() {
+            kind @ "illegal_argument_exception" => meaning::of_type(400, kind, Operation::List, peer, &self.index),
+            _ => {
+                let reason = format!("{peer} could not read some documents of the index {:?}", self.index);
+                Failure::new(BucketError::unavailable(reason), Retry::AfterPause)
+            }
+        }
     }
 
     fn read<'a, T: Deserialize<'a>>(

@@ -108,11 +108,11 @@ fn row(status: u16, kind: &str, operation: Operation, index: &str) -> Option<(Me
             Retry::Never,
             "it has lost the position in the list, as after a restart; begin again".to_owned(),
         ),
-        (400, "illegal_argument_exception") if operation == Operation::Read => (
+        (400, "illegal_argument_exception") if operation != Operation::Create => (
             Misconfigured,
             Retry::Never,
             format!(
-                "it reads by one index only; if {index:?} is an alias of several, set [elasticsearch] index to the index \
+                "it takes a document from, or for, one index only; if {index:?} is an alias of several, set [elasticsearch] index to the index \
                  that has the profiles"
             ),
         ),
@@ -136,8 +136,8 @@ fn row(status: u16, kind: &str, operation: Operation, index: &str) -> Option<(Me
             Misconfigured,
             Retry::Never,
             format!(
-                "the mapping of the index {index:?} does not take a document; use an index whose mapping has \
-                 \"enabled\": false, as import --create makes it"
+                "it does not take a document: a member occurs twice in it, or the mapping of the index {index:?} refuses a \
+                 member (one with \"enabled\": false, as import --create makes it, refuses none)"
             ),
         ),
         (408 | 504, _) => (Timeout, Retry::NextNode, "it stopped at a time limit of its own".to_owned()),
@@ -169,8 +169,13 @@ fn missing_privilege(operation: Operation, index: &str) -> String {
     let (privilege, what) = match operation {
         Operation::Read => ("read", "read"),
         Operation::Store => ("write", "write to"),
-        Operation::List => ("read and maintenance", "refresh and list"),
-        Operation::Create => ("create_index", "create"),
+        Operation::List => ("read, and maintenance (OpenSearch: indices:admin/refresh)", "refresh and list"),
+        Operation::Create => {
+            return format!(
+                "the login of [elasticsearch] may not create the index {index:?}; give it the privilege create_index \
+                 (OpenSearch: indices:admin/create), or import as an administrator"
+            );
+        }
     };
     format!(
         "the login of [elasticsearch] may not {what} the index {index:?}; give it the privilege {privilege} on that index \

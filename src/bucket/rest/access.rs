@@ -31,6 +31,13 @@ pub struct Access {
 }
 
 impl Access {
+    /// Who we are, as in `as "reader"`.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let is_certificate_alone = !self.login.has_password() && self.tls.has_client_certificate();
+        if is_certificate_alone { "by a client certificate".to_owned() } else { self.login.identity() }
+    }
+
     /// What the settings say. `security` is [`Security::Tls`] if any node is reached over TLS: only then are the files of
     /// certificates read.
     ///

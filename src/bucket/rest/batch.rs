@@ -7,9 +7,9 @@
 
 use super::attempts::{self, Policy};
 use super::node_link::NodeLink;
-use super::protocol::{Batches, Protocol};
+use super::protocol::{self, Batches, Protocol};
 use crate::bucket::{BucketError, BucketTimeouts, Cursor, NewDocument, Page};
-use crate::model::InvalidDocument;
+use crate::model::{DocumentId, InvalidDocument};
 
 /// Stores documents. If it fails, some of them may be stored.
 ///
@@ -44,6 +44,11 @@ pub fn create(link: &mut NodeLink, timeouts: &BucketTimeouts) -> Result<Vec<Stri
     let cluster = link.cluster().clone();
     let batches = batches(cluster.protocol.as_ref())?;
     let policy = Policy::batch(timeouts, "creating what is missing");
+    // Whoever may read and not create needs nothing to be created.
+    let sentinel = DocumentId::sentinel();
+    if attempts::run(link, &policy, |exchange| protocol::get(cluster.protocol.as_ref(), &sentinel, exchange)).is_ok() {
+        return Ok(Vec::new());
+    }
     attempts::run(link, &policy, |exchange| batches.create(exchange)).map_err(|failure| failure.error)
 }
 

@@ -58,12 +58,12 @@ impl Database for RestDatabase {
     }
 
     fn describe(&self) -> String {
-        let Access { product, login, tls, .. } = &self.cluster.access;
+        let Access { product, tls, .. } = &self.cluster.access;
         let security = match tls.security() {
             Security::Plain => "without TLS",
             Security::Tls => "with TLS",
         };
-        format!("{}, {}, {}, {security}", product.name, self.place, login.identity())
+        format!("{}, {}, {}, {security}", product.name, self.place, self.cluster.access.identity())
     }
 
     fn order(&self) -> Order {

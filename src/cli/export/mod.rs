@@ -8,6 +8,7 @@ mod destination;
 mod sorted;
 
 pub use destination::{Destination, Existing, NewFile, refuse_own_files};
+pub use sorted::Scratch;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -46,7 +47,8 @@ pub struct ExportOutcome {
 impl fmt::Display for ExportOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { documents, unfit, first_unfit, unreadable } = self;
-        write!(f, "{documents} documents exported")?;
+        let noun = if *documents == 1 { "document" } else { "documents" };
+        write!(f, "{documents} {noun} exported")?;
         if *unreadable > 0 {
             write!(f, ", {unreadable} left out that are not UTF-8")?;
         }
@@ -69,7 +71,7 @@ impl ExportOutcome {
 }
 
 /// Exports all documents that the database lists, in the order of their ids, with a running count on standard error if that
-/// is a terminal. `leave_out` is called with each document that is not UTF-8, which is not written. Blocks until it is done;
+/// is a terminal. What is kept on disk meanwhile is in `scratch`. `leave_out` is called with each document that is not UTF-8, which is not written. Blocks until it is done;
 /// each page has its own deadline of the batch timeout.
 ///
 /// # Errors
@@ -79,6 +81,7 @@ pub fn run(
     timeouts: &BucketTimeouts,
     output: &mut dyn Write,
     progress: &ProgressBar,
+    scratch: &Scratch,
     leave_out: &mut dyn FnMut(&DocumentId),
 ) -> anyhow::Result<ExportOutcome> {
     let mut unreadable = 0;
@@ -89,7 +92,8 @@ pub fn run(
     let outcome = match database.order() {
         Order::Ids => write_all(database, timeouts, output, progress, leave_out)?,
         Order::Own => {
-            write_all(sorted::copy(database, timeouts, leave_out)?.database(), timeouts, output, progress, leave_out)?
+            let copy = sorted::copy(database, timeouts, scratch, leave_out)?;
+            write_all(copy.database(), timeouts, output, progress, leave_out)?
         }
     };
     output.flush().context("the documents cannot be written")?;

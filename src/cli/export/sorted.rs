@@ -2,7 +2,13 @@
 //!
 //! Invariant: the copy is readable by its owner only, and gone when it is dropped.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use anyhow::Context as _;
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -11,6 +17,20 @@ use crate::bucket::embedded::Embedded;
 use crate::bucket::{BucketTimeouts, Database, NewDocument, get_bucket};
 use crate::clock::{self, Deadline};
 use crate::model::DocumentId;
+
+/// The folder of a copy, for whoever ends the process before the copy is dropped.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch(Arc<Mutex<Option<PathBuf>>>);
+
+impl Scratch {
+    /// Removes the folder, if there is one, with what is in it.
+    pub fn remove(&self) {
+        if let Some(folder) = self.0.lock().take() {
+            // If it is gone already, so much the better.
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
 
 /// A copy that lists by id.
 pub(super) struct SortedCopy {
@@ -29,10 +49,19 @@ impl SortedCopy {
 pub(super) fn copy(
     database: &dyn Database,
     timeouts: &BucketTimeouts,
+    scratch: &Scratch,
     leave_out: &mut dyn FnMut(&DocumentId),
 ) -> anyhow::Result<SortedCopy> {
     let not_sorted = "the documents cannot be sorted in a temporary file (TMPDIR names another folder for it)";
-    let folder = tempfile::Builder::new().prefix("userprofiles-export-").tempdir().context(not_sorted)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("userprofiles-export-").permissions(Permissions::from_mode(0o700));
+    let folder = {
+        // A signal that comes now waits until it is known what is to be removed.
+        let mut path = scratch.0.lock();
+        let folder = builder.tempdir().context(not_sorted)?;
+        *path = Some(folder.path().to_owned());
+        folder
+    };
     let sorted = Embedded::create(&folder.path().join("sorted.db")).context(not_sorted)?;
     for_each_page(database, timeouts, |documents| {
         let mut fit = Vec::with_capacity(documents.len());

@@ -35,7 +35,8 @@ fn database(documents: &[(&str, String)]) -> (TempDir, Embedded) {
 
 fn export(database: &Embedded) -> (ExportOutcome, String) {
     let mut output = Vec::new();
-    let outcome = run(database, &BucketTimeouts::default(), &mut output, &ProgressBar::hidden(), &mut |_| {}).unwrap();
+    let (timeouts, scratch) = (BucketTimeouts::default(), Scratch::default());
+    let outcome = run(database, &timeouts, &mut output, &ProgressBar::hidden(), &scratch, &mut |_| {}).unwrap();
     (outcome, String::from_utf8(output).unwrap())
 }
 

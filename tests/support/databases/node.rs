@@ -51,6 +51,8 @@ pub struct Node {
 struct NodeState {
     mood: Mood,
     asked: Vec<String>,
+    /// The requests behind this one are not answered.
+    last_answered: Option<usize>,
     traceparents: Vec<String>,
     queue_times: Vec<String>,
 }
@@ -66,7 +68,8 @@ impl Node {
                 state.asked.push(format!("{} {}", request.method, request.target));
                 state.traceparents.extend(request.field("traceparent").map(str::to_owned));
                 state.queue_times.extend(request.field("x-arango-queue-time-seconds").map(str::to_owned));
-                state.mood.clone()
+                let is_held = state.last_answered.is_some_and(|last| state.asked.len() > last);
+                if is_held { Mood::Silent } else { state.mood.clone() }
             };
             match mood {
                 Mood::Well => Action { bytes: bytes(&handler(request)), then: Then::Keep },
@@ -93,6 +96,16 @@ impl Node {
 
     pub fn set_mood(&self, mood: Mood) {
         self.state.lock().unwrap().mood = mood;
+    }
+
+    /// Answers so many requests more, and says nothing to those after them. Returns whether one of these has come.
+    pub fn hold_after(&self, requests: usize) -> impl Fn() -> bool + use<> {
+        let state = Arc::clone(&self.state);
+        let mut locked = state.lock().unwrap();
+        let last = locked.asked.len() + requests;
+        locked.last_answered = Some(last);
+        drop(locked);
+        move || state.lock().unwrap().asked.len() > last
     }
 
     /// The requests so far: method and target.

@@ -136,15 +136,22 @@ impl Login {
     #[must_use]
     pub fn session(&self) -> LoginSession<'_> {
         let (version, credentials) = self.state.lock().current();
-        LoginSession { login: self, version, credentials, attempts: Attempts::default(), trial: Trial::None }
+        LoginSession {
+            login: self,
+            version,
+            credentials,
+            attempts: Attempts::default(),
+            trial: Trial::None,
+            sent_at: None,
+        }
     }
 
-    fn accepted(&self, version: SecretVersion) {
+    fn accepted(&self, version: SecretVersion, sent_at: Option<Instant>) {
         let mut state = self.state.lock();
         if state.rotation.is_settled_on(version) {
             return;
         }
-        let is_end = state.rotation.accepted(version);
+        let is_end = state.rotation.accepted(version, sent_at);
         let is_to_be_logged = is_end && std::mem::take(&mut state.is_end_unlogged);
         state.forget();
         drop(state);
@@ -246,6 +253,8 @@ pub struct LoginSession<'a> {
     credentials: Arc<Credentials>,
     attempts: Attempts,
     trial: Trial,
+    /// When the credentials were sent last, where refusals lock an account.
+    sent_at: Option<Instant>,
 }
 
 /// Whether the attempt under way is the one that finds out whether a secret is accepted.
@@ -275,6 +284,7 @@ impl LoginSession<'_> {
         let mut state = login.state.lock();
         loop {
             let now = clock::now();
+            self.sent_at = Some(now);
             match state.rotation.admit(self.version, now) {
                 Admission::Send => return Ok(()),
                 Admission::SendOnTrial => {
@@ -316,7 +326,7 @@ impl LoginSession<'_> {
 
     /// Records that the database accepted them.
     pub fn accepted(&self) {
-        self.login.accepted(self.version);
+        self.login.accepted(self.version, self.sent_at);
     }
 
     /// Records that the database refused them with this error. True if there are credentials to try now, after waiting for them until

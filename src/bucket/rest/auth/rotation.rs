@@ -92,7 +92,7 @@ pub struct Rotation {
     read_at: Option<Instant>,
     next_probe: Option<Instant>,
     successes: u64,
-    /// Until when refused secrets are held back.
+    /// Refused secrets that are held back, and when each was refused last.
     held_back: Vec<(SecretVersion, Instant)>,
     is_on_trial: bool,
 }
@@ -145,7 +145,8 @@ impl Rotation {
     }
 
     fn is_held_back(&self, version: SecretVersion, now: Instant) -> bool {
-        self.held_back.iter().any(|(held, until)| *held == version && now < *until)
+        let Some(pause) = self.policy.resend_after else { return false };
+        self.held_back.iter().any(|(held, refused_at)| *held == version && now < *refused_at + pause)
     }
 
     /// What a new request uses.
@@ -166,8 +167,13 @@ impl Rotation {
         self.worked == Some(version) && self.current == version && self.refused_since.is_none()
     }
 
-    /// Records that the server accepted this. True if that ends an episode of refusals.
-    pub fn accepted(&mut self, version: SecretVersion) -> bool {
+    /// Records that the server accepted this, in an answer to a request of `sent_at`, where that is known. True if that ends
+    /// an episode of refusals. An answer that was on its way when the secret was refused says nothing any more.
+    pub fn accepted(&mut self, version: SecretVersion, sent_at: Option<Instant>) -> bool {
+        let is_late = |(held, refused_at): &(SecretVersion, Instant)| *held == version && sent_at < Some(*refused_at);
+        if self.held_back.iter().any(is_late) {
+            return false;
+        }
         self.worked = Some(version);
         self.current = version;
         self.held_back.retain(|(held, _)| *held != version);
@@ -180,8 +186,8 @@ impl Rotation {
     pub fn refused(&mut self, version: SecretVersion, attempts: &mut Attempts, now: Instant) -> Episode {
         self.held_back(version, attempts, now);
         if let Some(pause) = self.policy.resend_after {
-            self.held_back.retain(|(_, until)| now < *until);
-            self.held_back.push((version, now + pause));
+            self.held_back.retain(|(held, refused_at)| *held != version && now < *refused_at + pause);
+            self.held_back.push((version, now));
         }
         // One that others have given up already says nothing of the one that took its place.
         if self.worked.is_some() && version == self.current && self.refused_since.is_none() {

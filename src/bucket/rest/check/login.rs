@@ -15,7 +15,7 @@ pub fn report(access: &Access, failure: Option<&Failure>, report: &mut Report) -
         }
         Some(failure) if !failure.is_an_answer() => report.skipped("login", "there was no answer; see the read"),
         _ => {
-            report.passed("login", access.login.identity());
+            report.passed("login", access.identity());
         }
     }
     true

@@ -98,7 +98,8 @@ fn on(moment: Option<UnixTime>) -> String {
 }
 
 fn other_names(presented: &[String], product: &Product) -> String {
-    let names = match presented {
+    let presented: Vec<&str> = presented.iter().map(|name| plain_name(name)).collect();
+    let names = match presented.as_slice() {
         [] => "no name at all".to_owned(),
         names if names.len() > MOST_NAMES => format!("{} and others", names[..MOST_NAMES].join(", ")),
         names => names.join(", "),
@@ -109,6 +110,12 @@ fn other_names(presented: &[String], product: &Product) -> String {
         product.hosts_setting(),
         product.advice.other_names
     )
+}
+
+/// A name without what the library writes around it: `DnsName("localhost")`.
+fn plain_name(written: &str) -> &str {
+    let inside = written.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(written);
+    inside.trim_matches('"')
 }
 
 fn of_alert(alert: AlertDescription, identity: Identity, product: &Product) -> Fault {

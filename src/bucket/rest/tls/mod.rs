@@ -83,6 +83,12 @@ impl Tls {
         if self.held.is_some() { Security::Tls } else { Security::Plain }
     }
 
+    /// True if we have a certificate to show.
+    #[must_use]
+    pub fn has_client_certificate(&self) -> bool {
+        self.current().is_some_and(|configuration| configuration.identity == Identity::Certificate)
+    }
+
     /// False if certificates are accepted without being verified.
     #[must_use]
     pub fn is_verified(&self) -> bool {

@@ -30,7 +30,7 @@ impl Play {
     fn new(server_at: Duration, file_at: Duration) -> Self {
         let start = clock::now();
         let mut rotation = Rotation::new(OLD, Source::Readable, POLICY);
-        assert!(!rotation.accepted(OLD));
+        assert!(!rotation.accepted(OLD, None));
         let (reads, asked) = (Vec::new(), Vec::new());
         Self { rotation, start, now: start, on_server: OLD, in_file: OLD, server_at, file_at, reads, asked }
     }
@@ -48,7 +48,7 @@ impl Play {
         loop {
             self.asked.push((self.now - self.start, used));
             if used == self.on_server {
-                self.rotation.accepted(used);
+                self.rotation.accepted(used, None);
                 return true;
             }
             self.rotation.refused(used, &mut attempts, self.now);
@@ -154,7 +154,7 @@ fn a_login_that_never_worked_is_not_waited_for() {
 fn a_secret_that_cannot_change_is_not_waited_for() {
     let now = clock::now();
     let mut rotation = Rotation::new(OLD, Source::Fixed, POLICY);
-    rotation.accepted(OLD);
+    rotation.accepted(OLD, None);
     let mut attempts = Attempts::default();
     assert_eq!(rotation.refused(OLD, &mut attempts, now), Episode::Begins);
     assert_eq!(rotation.next(&mut attempts, now), Action::GiveUp);
@@ -167,7 +167,7 @@ fn a_secret_that_cannot_change_is_not_waited_for() {
 fn there_is_one_reader_and_one_prober_however_many_were_refused() {
     let now = clock::now();
     let mut rotation = Rotation::new(OLD, Source::Readable, POLICY);
-    rotation.accepted(OLD);
+    rotation.accepted(OLD, None);
     let mut all: Vec<Attempts> = (0..8).map(|_| Attempts::default()).collect();
     let episodes: Vec<Episode> = all.iter_mut().map(|attempts| rotation.refused(OLD, attempts, now)).collect();
     assert_eq!(episodes.iter().filter(|episode| **episode == Episode::Begins).count(), 1);
@@ -182,7 +182,7 @@ fn there_is_one_reader_and_one_prober_however_many_were_refused() {
     assert!(actions[1..].iter().all(|action| matches!(action, Action::Wait(_))), "{actions:?}");
 
     // It works again: the others need not wait for their turn to find out.
-    assert!(rotation.accepted(OLD));
+    assert!(rotation.accepted(OLD, None));
     assert!(all[1..].iter_mut().all(|attempts| rotation.next(attempts, later) == Action::Use(OLD)));
 }
 
@@ -190,7 +190,7 @@ fn there_is_one_reader_and_one_prober_however_many_were_refused() {
 fn those_that_waited_take_up_what_another_has_found() {
     let now = clock::now();
     let mut rotation = Rotation::new(OLD, Source::Readable, POLICY);
-    rotation.accepted(OLD);
+    rotation.accepted(OLD, None);
     let (mut reader, mut other) = (Attempts::default(), Attempts::default());
     rotation.refused(OLD, &mut reader, now);
     rotation.refused(OLD, &mut other, now);
@@ -201,7 +201,7 @@ fn those_that_waited_take_up_what_another_has_found() {
     assert!(rotation.is_known(OLD) && rotation.is_known(NEW));
 
     // A late answer to the old one does not begin anything.
-    assert!(rotation.accepted(NEW));
+    assert!(rotation.accepted(NEW, None));
     let mut late = Attempts::default();
     assert_eq!(rotation.refused(OLD, &mut late, now), Episode::GoesOn);
     assert_eq!(rotation.next(&mut late, now), Action::Use(NEW));
@@ -234,7 +234,7 @@ fn a_server_that_locks_accounts_sees_too_few_refusals_to_do_so() {
     assert!(sent.len() > 30, "it heals once the server accepts the secret: {sent:?}");
     let now = start + Duration::from_secs(3600);
     assert_eq!(rotation.admit(OLD, now), Admission::SendOnTrial);
-    rotation.accepted(OLD);
+    rotation.accepted(OLD, Some(now));
     rotation.trial_ended();
     assert!((0..32).all(|_| rotation.admit(OLD, now) == Admission::Send), "a secret that is accepted is everybody's");
 }
@@ -243,7 +243,7 @@ fn a_server_that_locks_accounts_sees_too_few_refusals_to_do_so() {
 fn a_refused_secret_is_replaced_by_the_next_one_of_the_file_at_once() {
     let now = clock::now();
     let mut rotation = Rotation::new(OLD, Source::Readable, LOCKS);
-    rotation.accepted(OLD);
+    rotation.accepted(OLD, None);
     let mut attempts = Attempts::default();
     assert_eq!(rotation.refused(OLD, &mut attempts, now), Episode::Begins);
     assert_eq!(rotation.next(&mut attempts, now), Action::Read);
@@ -267,4 +267,17 @@ fn a_refused_secret_is_replaced_by_the_next_one_of_the_file_at_once() {
         assert_eq!(rotation.next(attempts, later), Action::Use(NEW));
     }
     assert_eq!((rotation.admit(NEW, later), rotation.admit(NEW, later)), (Admission::SendOnTrial, Admission::Wait));
+}
+
+#[test]
+fn an_answer_that_was_on_its_way_at_the_refusal_does_not_undo_it() {
+    let sent_at = clock::now();
+    let refused_at = sent_at + ms(5);
+    let mut rotation = Rotation::new(OLD, Source::Readable, LOCKS);
+    rotation.accepted(OLD, Some(sent_at));
+    rotation.refused(OLD, &mut Attempts::default(), refused_at);
+    assert!(!rotation.accepted(OLD, Some(sent_at)));
+    assert_eq!(rotation.admit(OLD, refused_at + ms(1)), Admission::HeldBack);
+    assert!(rotation.accepted(OLD, Some(refused_at + ms(1))), "the server has taken the change back");
+    assert_eq!(rotation.admit(OLD, refused_at + ms(2)), Admission::Send);
 }
