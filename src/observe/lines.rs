@@ -55,6 +55,9 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::NodeDown { product, node, reason } => {
             warn!("{product} node {node} failed and gets no requests until it answers again: {reason}");
         }
+        Observation::NodeUnreachable { product, node, reason } => {
+            warn!("{product} node {node} is asked only where no other node is well, until it answers again: {reason}");
+        }
         Observation::NodeErring { product, node, reason } => warn!(
             "{product} node {node} answers with an error that another node does not have, and gets no requests while \
              another node is well: {reason}"

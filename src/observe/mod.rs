@@ -102,6 +102,15 @@ pub enum Observation<'a> {
         /// Why.
         reason: &'a dyn Display,
     },
+    /// A node cannot be reached, and requests go to the others.
+    NodeUnreachable {
+        /// The product.
+        product: &'static str,
+        /// The node, as `host:port`.
+        node: &'a str,
+        /// Why.
+        reason: &'a dyn Display,
+    },
     /// A node answers with errors that another node does not have, and requests go to the others.
     NodeErring {
         /// The product.

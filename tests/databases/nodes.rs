@@ -91,7 +91,10 @@ fn another_node_answers_while_one_is_away_silent_or_cut_off() {
                 for _ in 0..5 {
                     assert_serves(&server, &what);
                 }
+                let node = pair.nodes[broken].port.address();
+                server.wait_for_log(&format!("node {node} is asked only where no other node is well"));
                 pair.nodes[broken].port.reopen();
+                server.wait_for_log(&format!("node {node} answers again"));
                 for mood in [Mood::Silent, Mood::CutOff, Mood::Canned(Reply::new(503, ""))] {
                     pair.nodes[broken].set_mood(mood.clone());
                     for _ in 0..5 {

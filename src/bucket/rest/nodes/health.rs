@@ -120,7 +120,9 @@ pub enum Transition {
     None,
     /// It does not answer any more.
     WentDown,
-    /// It was down, and answers again.
+    /// A probe found that it cannot be reached, as a request had.
+    BecameUnreachable,
+    /// It was down or unreachable, and answers again.
     CameUp,
     /// It answers with errors that another node does not have.
     BeganToErr,
@@ -214,13 +216,13 @@ impl HealthTable {
         let Some(entry) = self.entry(node) else { return FailureAge::Lasting };
         match entry.health {
             Health::Up | Health::Erring => {
-                entry.health = Health::Suspect { since: now };
+                entry.health = Health::Suspect { since: now, is_reported: false };
                 if entry.probing != Probing::UnderWay {
                     entry.probing = Probing::DueAt(now);
                 }
                 FailureAge::First
             }
-            Health::Suspect { since } if now.saturating_duration_since(since) < RECENT => FailureAge::Recent,
+            Health::Suspect { since, .. } if now.saturating_duration_since(since) < RECENT => FailureAge::Recent,
             Health::Suspect { .. } | Health::Down(_) => FailureAge::Lasting,
         }
     }

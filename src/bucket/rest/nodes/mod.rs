@@ -191,13 +191,16 @@ impl Nodes {
             (Transition::WentDown, Some(reason)) => {
                 self.observer.emit(&Observation::NodeDown { product, node: &node.authority(), reason });
             }
+            (Transition::BecameUnreachable, Some(reason)) => {
+                self.observer.emit(&Observation::NodeUnreachable { product, node: &node.authority(), reason });
+            }
             (Transition::BeganToErr, Some(reason)) => {
                 self.observer.emit(&Observation::NodeErring { product, node: &node.authority(), reason });
             }
             (Transition::CameUp | Transition::StoppedErring, _) => {
                 self.observer.emit(&Observation::NodeUp { product, node: &node.authority() });
             }
-            (Transition::None | Transition::WentDown | Transition::BeganToErr, _) => {}
+            (Transition::None | Transition::WentDown | Transition::BecameUnreachable | Transition::BeganToErr, _) => {}
         }
     }
 }

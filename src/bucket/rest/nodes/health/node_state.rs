@@ -41,6 +41,8 @@ pub(super) enum Health {
     Erring,
     Suspect {
         since: Instant,
+        /// That it cannot be reached: a probe has confirmed what a request met.
+        is_reported: bool,
     },
     Down(BucketError),
 }
@@ -73,9 +75,9 @@ impl NodeState {
         self.answers = self.answers.wrapping_add(1);
         self.vain_probes = 0;
         match std::mem::replace(&mut self.health, Health::Up) {
-            Health::Down(_) => Transition::CameUp,
+            Health::Down(_) | Health::Suspect { is_reported: true, .. } => Transition::CameUp,
             Health::Erring => Transition::StoppedErring,
-            Health::Up | Health::Suspect { .. } => Transition::None,
+            Health::Up | Health::Suspect { is_reported: false, .. } => Transition::None,
         }
     }
 
@@ -86,8 +88,8 @@ impl NodeState {
             return Transition::None;
         }
         match std::mem::replace(&mut self.health, Health::Erring) {
-            Health::Down(_) => Transition::CameUp,
-            Health::Up | Health::Erring | Health::Suspect { .. } => Transition::None,
+            Health::Down(_) | Health::Suspect { is_reported: true, .. } => Transition::CameUp,
+            Health::Up | Health::Erring | Health::Suspect { is_reported: false, .. } => Transition::None,
         }
     }
 
@@ -99,15 +101,22 @@ impl NodeState {
                 self.health = Health::Down(error);
                 Transition::WentDown
             }
+            // It keeps nobody waiting any more, so it may be asked where no other node is well.
             (Health::Down(_), false) => {
-                self.health = Health::Suspect { since: now };
-                Transition::CameUp
-            }
-            (Health::Erring, false) => {
-                self.health = Health::Suspect { since: now };
+                self.health = Health::Suspect { since: now, is_reported: true };
                 Transition::None
             }
-            (Health::Up | Health::Suspect { .. }, false) | (Health::Down(_), true) => Transition::None,
+            (Health::Erring, false) => {
+                self.health = Health::Suspect { since: now, is_reported: true };
+                Transition::BecameUnreachable
+            }
+            (Health::Suspect { since, is_reported: false }, false) => {
+                self.health = Health::Suspect { since: *since, is_reported: true };
+                Transition::BecameUnreachable
+            }
+            (Health::Up | Health::Suspect { is_reported: true, .. }, false) | (Health::Down(_), true) => {
+                Transition::None
+            }
         }
     }
 

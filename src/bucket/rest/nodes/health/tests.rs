@@ -88,9 +88,9 @@ fn a_failure_is_recent_for_a_while() {
     let a = node("a");
     assert_eq!(table.failed(&a, now), FailureAge::First);
     assert_eq!(table.failed(&a, now + RECENT / 2), FailureAge::Recent);
-    assert_eq!(fail_probe(&mut table, "a", Duration::ZERO), Transition::None);
+    assert_eq!(fail_probe(&mut table, "a", Duration::ZERO), Transition::BecameUnreachable);
     assert_eq!(table.failed(&a, now + RECENT), FailureAge::Lasting);
-    table.answered(&a, Duration::ZERO);
+    assert_eq!(table.answered(&a, Duration::ZERO), Transition::CameUp);
     assert_eq!(table.failed(&a, now + RECENT), FailureAge::First);
 }
 
@@ -134,12 +134,14 @@ fn a_node_that_fails_fast_is_asked_where_there_is_no_better_one() {
     let mut table = table(&["a"]);
     table.failed(&node("a"), clock::now());
     let quick = SLOW_FAILURE / 2;
-    assert_eq!(fail_probe(&mut table, "a", quick), Transition::None);
+    assert_eq!(fail_probe(&mut table, "a", quick), Transition::BecameUnreachable);
+    assert_eq!(fail_probe(&mut table, "a", quick), Transition::None, "it is reported once");
     assert_eq!(selected(&table, &[]), ["a"]);
     fail_probe(&mut table, "a", SLOW_FAILURE);
     assert_eq!(selected(&table, &[]), Vec::<String>::new());
-    assert_eq!(fail_probe(&mut table, "a", quick), Transition::CameUp);
+    assert_eq!(fail_probe(&mut table, "a", quick), Transition::None, "it does not answer yet");
     assert_eq!((selected(&table, &[]), probed(&mut table)), (vec!["a".to_owned()], vec!["a".to_owned()]));
+    assert_eq!(answer_probe(&mut table, "a", quick), Transition::CameUp);
 }
 
 #[test]
