@@ -89,8 +89,9 @@ impl<'de> Visitor<'de> for MembersVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
         while let Some((written, value)) = map.next_entry::<&RawValue, &RawValue>()? {
-            // A name with half of a surrogate pair in it is no text, and nobody's reserved name.
-            let name = serde_json::from_str::<Text>(written.get()).map(|text| text.0).unwrap_or_default();
+            // A name with half of a surrogate pair in it is no text: it goes by what is written.
+            let as_written = || Cow::Borrowed(written.get().trim_matches('"'));
+            let name = serde_json::from_str::<Text>(written.get()).map_or_else(|_| as_written(), |text| text.0);
             members.push(Member { written: written.get(), name, value });
         }
         Ok(members)
@@ -110,7 +111,7 @@ mod tests {
         assert_eq!(members.string("_id").as_deref(), Some("aA"));
         assert_eq!(members.string("_rev").as_deref(), Some("1"));
         assert_eq!((members.string("n"), members.get("n")), (None, Some("1.50e2")));
-        assert!(members.names().eq(["_id", "n", "_rev", "o", "", "n"]));
+        assert!(members.names().eq(["_id", "n", "_rev", "o", "\\ud800", "n"]));
         let kept = r#""n":1.50e2,"o":{"_id":1,"x":[ 1 ]},"\ud800":"\ud800","n":2}"#;
         assert_eq!(*members.without(is_reserved, ""), format!("{{{kept}"));
         assert_eq!(*members.without(is_reserved, "\"_id\":\"b\""), format!("{{\"_id\":\"b\",{kept}"));

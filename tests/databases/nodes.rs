@@ -88,13 +88,19 @@ fn another_node_answers_while_one_is_away_silent_or_cut_off() {
             for broken in 0..2 {
                 let what = format!("{}, {mode}, node {broken}", pair.database);
                 pair.nodes[broken].port.close();
+                let node = pair.nodes[broken].port.address();
+                let report = format!("node {node} is asked only where no other node is well");
                 for _ in 0..5 {
                     assert_serves(&server, &what);
                 }
-                let node = pair.nodes[broken].port.address();
-                server.wait_for_log(&format!("node {node} is asked only where no other node is well"));
+                // Chance chooses the node of a request; a kept connection stays with its own.
+                while mode == MODES[0] && !server.log().contains(&report) {
+                    assert_serves(&server, &what);
+                }
                 pair.nodes[broken].port.reopen();
-                server.wait_for_log(&format!("node {node} answers again"));
+                if mode == MODES[0] {
+                    server.wait_for_log(&format!("node {node} answers again"));
+                }
                 for mood in [Mood::Silent, Mood::CutOff, Mood::Canned(Reply::new(503, ""))] {
                     pair.nodes[broken].set_mood(mood.clone());
                     for _ in 0..5 {
@@ -109,7 +115,7 @@ fn another_node_answers_while_one_is_away_silent_or_cut_off() {
 }
 
 #[test]
-fn both_nodes_away_is_an_outage_that_heals_within_a_second() {
+fn both_nodes_away_is_an_outage_that_heals() {
     for pair in Pair::all() {
         let server = pair.serve(&pair.urls(), &["bucket.operation_timeout=2s"]);
         assert_serves(&server, pair.database);

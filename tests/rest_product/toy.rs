@@ -102,6 +102,10 @@ impl Batches for Toy {
         if response.status == 200 { Ok(()) } else { Err(TOY.status_failure(response.status, exchange.peer())) }
     }
 
+    fn missing_codes(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     fn create(&self, _: &mut dyn Exchange) -> Result<Vec<String>, Failure> {
         Ok(Vec::new())
     }

@@ -1,6 +1,7 @@
-//! Many documents: an array of documents stores, an AQL query lists from key to key.
+//! Many documents: an array of documents stores, a cursor of an AQL query lists.
 //!
-//! Each page is a query of its own that ends with its answer, so that a lost one can be asked for again.
+//! The list has no order: the servers of a cluster and its coordinators compare keys by different rules. Each batch of the cursor
+//! has a number, by which one whose answer was lost can be asked for again (`allowRetry`, 3.11.1 and later).
 //!
 //! Invariant: no document is counted as stored that ArangoDB has not named as such.
 
@@ -11,7 +12,7 @@ use serde_json::value::RawValue;
 use super::key;
 use super::meaning::{self, ErrorBody, Operation};
 use super::product::ARANGODB;
-use super::{Arangodb, is_reserved, stored};
+use super::{Arangodb, is_reserved, segment, stored};
 use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, Retry, bulk};
 use crate::bucket::{BucketError, Cursor, IsReserved, Listed, Members, NewDocument, Order, Page};
 use crate::model::InvalidDocument;
@@ -28,8 +29,11 @@ const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;
 /// `ERROR_ARANGO_DUPLICATE_NAME`
 const IS_THERE: i64 = 1207;
 
-/// The query of a page. Keys are compared and sorted by the same rule, whichever that is: the primary index serves both.
-const LIST: &str = "FOR d IN @@collection FILTER d._key > @after SORT d._key LIMIT @most RETURN d";
+/// The query of a list.
+const LIST: &str = "FOR d IN @@collection RETURN d";
+
+/// How long a cursor is kept between two requests, in seconds.
+const CURSOR_TTL_S: u32 = 600;
 
 #[derive(Deserialize)]
 struct QueryAnswer<'a> {
@@ -37,11 +41,18 @@ struct QueryAnswer<'a> {
     result: Vec<&'a RawValue>,
     #[serde(rename = "hasMore")]
     has_more: bool,
+    /// The cursor, where there is more.
+    id: Option<String>,
+    /// The number of the next batch.
+    #[serde(rename = "nextBatchId")]
+    next_batch: Option<String>,
 }
 
 /// What is said of one stored document.
 #[derive(Deserialize)]
 struct Stored {
+    #[serde(rename = "_key")]
+    key: Option<String>,
     #[serde(rename = "errorNum")]
     number: Option<i64>,
 }
@@ -75,12 +86,19 @@ impl Batches for Arangodb {
                 let failure = meaning::of_number(response.status, number, Operation::Store, peer, &self.target);
                 return Err(failure.about(&document.id));
             }
+            if stored.key.as_deref() != Some(&*key::key(&document.id)) {
+                return Err(Failure::not_what_was_asked(peer, "it does not name a document as stored"));
+            }
         }
         if stored.len() != documents.len() {
             let reason = format!("{peer} named {} of {} documents as stored", stored.len(), documents.len());
             return Err(Failure::new(BucketError::unavailable(reason), Retry::AfterPause));
         }
         Ok(())
+    }
+
+    fn missing_codes(&self) -> &'static [&'static str] {
+        &["1203", "1228"]
     }
 
     fn create(&self, exchange: &mut dyn Exchange) -> Result<Vec<String>, Failure> {
@@ -102,31 +120,38 @@ impl Batches for Arangodb {
     }
 
     fn list(&self, after: Option<&Cursor>, most: usize, exchange: &mut dyn Exchange) -> Result<Page, Failure> {
-        let query = json!({
-            "query": LIST,
-            "bindVars": {
-                "@collection": self.target.collection,
-                "after": after.map_or("", |cursor| &cursor.0),
-                "most": most,
-            },
-            "batchSize": most,
-        });
-        let request = Request::post(format!("{}/cursor", self.path), query.to_string().into_bytes());
-        let response = exchange.send(&request, MAX_PAGE_BYTES)?;
-        let peer = exchange.peer();
+        let request = match after {
+            Some(Cursor(position)) => Request::post(format!("{}/cursor/{position}", self.path), Vec::new()),
+            None => {
+                let query = json!({
+                    "query": LIST,
+                    "bindVars": {"@collection": self.target.collection},
+                    "batchSize": most,
+                    "ttl": CURSOR_TTL_S,
+                    "options": {"stream": true, "allowRetry": true},
+                });
+                Request::post(format!("{}/cursor", self.path), query.to_string().into_bytes())
+            }
+        };
+        let page = exchange.send(&request, MAX_PAGE_BYTES).and_then(|response| self.page(&response, exchange.peer()));
+        match after {
+            None => page,
+            Some(Cursor(position)) => page.map_err(|failure| not_repeated(failure, position)),
+        }
+    }
+}
+
+impl Arangodb {
+    fn page(&self, response: &Response, peer: &str) -> Result<Page, Failure> {
         match (response.status, response.completeness) {
-            (201, Completeness::Complete) => {}
-            (201, Completeness::Truncated) => {
+            (200 | 201, Completeness::Complete) => {}
+            (200 | 201, Completeness::Truncated) => {
                 return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
             }
-            _ => return Err(self.failure(&response, Operation::Read, peer)),
+            _ => return Err(self.failure(response, Operation::Read, peer)),
         }
-        let QueryAnswer { result, has_more } = read(&response, peer)?;
-        if has_more {
-            return Err(Failure::not_what_was_asked(peer, "it keeps back a part of a page"));
-        }
-        let is_last = result.len() < most;
-        let (mut documents, mut last) = (Vec::with_capacity(result.len()), None);
+        let QueryAnswer { result, has_more, id, next_batch } = read(response, peer)?;
+        let mut documents = Vec::with_capacity(result.len());
         for text in result {
             let members = Members::parse(text.get()).map_err(|_| ARANGODB.status_failure(response.status, peer))?;
             let key = members.string("_key").ok_or_else(|| ARANGODB.status_failure(response.status, peer))?;
@@ -134,13 +159,16 @@ impl Batches for Arangodb {
             if let Some(id) = key::id(&key, &members) {
                 documents.push(Listed { id, document: stored(&members) });
             }
-            last = Some(Cursor(key.into_owned()));
         }
-        Ok(Page { documents, next: last.filter(|_| !is_last) })
+        let next = match (has_more, id, next_batch) {
+            (false, _, _) => None,
+            (true, Some(id), Some(batch)) => Some(Cursor(format!("{}/{}", segment(&id), segment(&batch)))),
+            (true, Some(id), None) => Some(Cursor(segment(&id).to_string())),
+            (true, None, _) => return Err(Failure::not_what_was_asked(peer, "its list goes on and has no cursor")),
+        };
+        Ok(Page { documents, next })
     }
-}
 
-impl Arangodb {
     /// Makes something. False if it is there already.
     fn make(&self, request: &Request, exchange: &mut dyn Exchange) -> Result<bool, Failure> {
         let response = exchange.send(request, MAX_SUMMARY_BYTES)?;
@@ -148,6 +176,21 @@ impl Arangodb {
             (200 | 201, _) => Ok(true),
             (409, Some(ErrorBody { number: IS_THERE })) => Ok(false),
             _ => Err(self.failure(&response, Operation::Create, exchange.peer())),
+        }
+    }
+}
+
+/// What a failure to go on with a list means: a batch with a number can be asked for again, but it stays as long as it is.
+fn not_repeated(failure: Failure, position: &str) -> Failure {
+    match failure {
+        Failure { error: BucketError::InvalidDocument(_), .. } => Failure::lasting(BucketError::misconfigured(
+            "the documents of one page are too long together; export them with the tools of ArangoDB",
+        )),
+        Failure { retry: Retry::NewCredentials | Retry::NotSent, .. } => failure,
+        failure if position.contains('/') => failure,
+        failure => {
+            let lost = |reason| format!("{reason}; the position in the list is lost with it: begin again");
+            Failure::lasting(failure.error.map_reason(lost))
         }
     }
 }

@@ -46,8 +46,13 @@ pub fn key(id: &DocumentId) -> String {
 #[must_use]
 pub fn id(key: &str, document: &Members) -> Option<DocumentId> {
     let escaped = key.strip_prefix(PREFIX)?;
-    let username =
-        if escaped.starts_with("==") { document.string("username")?.into_owned() } else { unescaped(escaped)? };
+    if escaped.starts_with("==") {
+        let own = document.string("username").and_then(|username| Username::parse(username).ok());
+        let id = own.map(|username| DocumentId::of(&username)).filter(|id| self::key(id) == key);
+        // One that holds the profile of somebody else is listed all the same, by its key.
+        return Some(id.unwrap_or_else(|| DocumentId::stored(key.to_owned())));
+    }
+    let username = unescaped(escaped)?;
     let id = DocumentId::of(&Username::parse(username).ok()?);
     (self::key(&id) == key).then_some(id)
 }
@@ -113,10 +118,11 @@ mod tests {
             "userprofile::=41",
             "userprofile::a:b",
             "userprofile::=FF",
-            "userprofile::==00",
         ] {
             assert_eq!(id(key, &document), None, "{key}");
         }
+        let other = Some(DocumentId::stored("userprofile::==00".to_owned()));
+        assert_eq!(id("userprofile::==00", &document), other, "nothing is left out");
     }
 
     proptest! {

@@ -54,17 +54,15 @@ pub fn failure(response: &Response, operation: Operation, peer: &str, target: &T
 /// The failure that an error number means.
 #[must_use]
 pub fn of_number(status: u16, number: i64, operation: Operation, peer: &str, target: &Target) -> Failure {
-    let Some((meaning, retry, sentence)) = row(status, number, operation, target) else {
-        return ARANGODB.status_failure(status, peer);
-    };
+    let (meaning, retry, sentence) = row(status, number, operation, target);
     let reason = format!("{peer} answered with error {number} (HTTP status {status}): {sentence}");
     let scope = if status == 500 { ErrorScope::Node } else { ErrorScope::Cluster };
     let details = Details { code: Some(number.to_string()), ..Details::default() };
     Failure::new(meaning.error(reason), retry).in_scope(scope).with_details(details)
 }
 
-/// The table; `None` where nothing but the status is known.
-fn row(status: u16, number: i64, operation: Operation, target: &Target) -> Option<(Meaning, Retry, String)> {
+/// The table.
+fn row(status: u16, number: i64, operation: Operation, target: &Target) -> (Meaning, Retry, String) {
     use Meaning::{Misconfigured, Timeout, Unavailable};
     let Target { database, collection, .. } = target;
     let (meaning, retry, sentence) = match (number, status) {
@@ -105,6 +103,16 @@ fn row(status: u16, number: i64, operation: Operation, target: &Target) -> Optio
                  use another collection"
             ),
         ),
+        (1620, _) => (
+            Misconfigured,
+            Retry::Never,
+            &*format!("the schema of the collection {collection:?} refuses a document; change the schema"),
+        ),
+        (1600, _) => (
+            Unavailable,
+            Retry::Never,
+            "it has lost the position in the list, as after a restart; run the export again",
+        ),
         (1216 | 32, _) | (_, 413) => (
             Misconfigured,
             Retry::Never,
@@ -120,9 +128,9 @@ fn row(status: u16, number: i64, operation: Operation, target: &Target) -> Optio
         (_, 421 | 502 | 503) => (Unavailable, Retry::NextNode, "it is starting, stopping or overloaded"),
         (_, 429) => (Unavailable, Retry::AfterPause, "it is overloaded"),
         (_, 500) => (Unavailable, Retry::Never, "it failed by itself; its own log says more"),
-        _ => return None,
+        _ => (Misconfigured, Retry::Never, "it does not take our request; its own log says more"),
     };
-    Some((meaning, retry, sentence.to_owned()))
+    (meaning, retry, sentence.to_owned())
 }
 
 fn missing_right(operation: Operation, target: &Target) -> String {

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -47,7 +47,8 @@ struct Row<'a> {
     id: Option<String>,
     key: String,
     value: Option<Revision>,
-    #[serde(borrow)]
+    /// `null` for one that was deleted since the row was made.
+    #[serde(borrow, default, deserialize_with = "present")]
     doc: Option<&'a RawValue>,
     error: Option<String>,
 }
@@ -57,6 +58,11 @@ struct Revision {
     rev: String,
     #[serde(default)]
     deleted: bool,
+}
+
+/// A member that is there, be it `null`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// What `_bulk_docs` says of one document.
@@ -88,19 +94,24 @@ impl Batches for Couchdb {
         Err(meaning::item_failure("conflict", exchange.peer()))
     }
 
+    fn missing_codes(&self) -> &'static [&'static str] {
+        &["not_found"]
+    }
+
     fn create(&self, exchange: &mut dyn Exchange) -> Result<Vec<String>, Failure> {
         let database = &self.target.database;
         let response = exchange.send(&Request::put(self.path.clone(), Vec::new()), MAX_SUMMARY_BYTES)?;
-        match (response.status, ErrorBody::of(&response).map(|body| body.error).as_deref()) {
-            (201 | 202, _) => {}
-            (412, Some("file_exists")) => return Ok(Vec::new()),
+        let error = ErrorBody::of(&response);
+        match (response.status, error.as_ref().map(|body| body.error.as_str())) {
+            // It may be there because the answer to an earlier attempt was lost.
+            (201 | 202, _) | (412, Some("file_exists")) => {}
             (400, Some("illegal_database_name")) => {
                 return Err(Failure::lasting(BucketError::misconfigured(format!(
                     "{database:?} ([couchdb] database) is no name for a database of CouchDB: a lower-case letter, and then \
                      a-z, 0-9 and _$()+/-"
                 ))));
             }
-            (401 | 403, _) => {
+            (401 | 403, _) if error.as_ref().is_some_and(|body| body.reason.contains("not a server admin")) => {
                 return Err(Failure::lasting(BucketError::misconfigured(format!(
                     "{} lets only an administrator create the database {database:?}: import with the login of one (--set \
                      couchdb.username=NAME and USERPROFILES_COUCHDB_PASSWORD)",
@@ -124,20 +135,16 @@ impl Batches for Couchdb {
     }
 
     fn list(&self, after: Option<&Cursor>, most: usize, exchange: &mut dyn Exchange) -> Result<Page, Failure> {
-        let start = after.map_or(FIRST_ID, |cursor| &cursor.0);
-        // The document that the list goes on behind is asked for once more: nobody knows which id is the next.
-        let limit = most + usize::from(after.is_some());
+        // Ids are compared by their bytes, so that nothing is between an id and the same id with a null behind it.
+        let start = after.map_or_else(|| FIRST_ID.to_owned(), |cursor| format!("{}\0", cursor.0));
         let query = format!(
-            "include_docs=true&inclusive_end=false&limit={limit}&startkey={}&endkey={}",
+            "include_docs=true&inclusive_end=false&limit={most}&startkey={}&endkey={}",
             segment(&json!(start).to_string()),
             segment(&json!(END_ID).to_string()),
         );
         let response = exchange.send(&Request::get(format!("{}/_all_docs?{query}", self.path)), MAX_PAGE_BYTES)?;
-        let mut rows = self.rows(&response, exchange.peer())?;
-        let is_last = rows.len() < limit;
-        rows.retain(|row| after.is_none_or(|after| row.key != after.0));
-        rows.truncate(most);
-        let next = rows.last().filter(|_| !is_last).map(|row| Cursor(row.key.clone()));
+        let rows = self.rows(&response, exchange.peer())?;
+        let next = rows.last().filter(|_| rows.len() >= most).map(|row| Cursor(row.key.clone()));
         let documents = rows.iter().filter_map(|row| listed(row, exchange.peer()).transpose());
         Ok(Page { documents: documents.collect::<Result<_, _>>()?, next })
     }
@@ -217,9 +224,14 @@ impl Couchdb {
 
 /// The document of a row; none for one that was deleted since the row was made.
 fn listed(row: &Row, peer: &str) -> Result<Option<Listed>, Failure> {
-    let (Some(id), Some(text)) = (&row.id, row.doc.map(RawValue::get).filter(|text| *text != "null")) else {
-        return Ok(None);
-    };
-    let members = Members::parse(text).map_err(|_| Failure::cut_short(peer))?;
-    Ok(Some(Listed { id: DocumentId::stored(id.clone()), document: stored(&members) }))
+    match (&row.id, row.doc.map(RawValue::get), &row.error) {
+        (Some(_), Some("null"), None) => Ok(None),
+        (Some(id), Some(text), None) => {
+            let members = Members::parse(text).map_err(|_| Failure::cut_short(peer))?;
+            Ok(Some(Listed { id: DocumentId::stored(id.clone()), document: stored(&members) }))
+        }
+        // A list with a hole is none.
+        (_, _, Some(error)) => Err(meaning::item_failure(error, peer).about(&DocumentId::stored(row.key.clone()))),
+        (_, _, None) => Err(Failure::not_what_was_asked(peer, "a row of its list has no document")),
+    }
 }

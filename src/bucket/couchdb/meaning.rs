@@ -74,7 +74,7 @@ fn row(status: u16, body: &ErrorBody, target: &Target) -> Option<(Meaning, Retry
         (403, "forbidden", _) => (Misconfigured, Retry::Never, target.not_a_member()),
         (404, "not_found", _) => (Misconfigured, Retry::Never, target.no_database()),
         (412, "nodedown", _) => (Unavailable, Retry::NextNode, "the node is in maintenance mode".to_owned()),
-        (413, "too_large", _) => (
+        (413, "too_large" | "document_too_large", _) => (
             Misconfigured,
             Retry::Never,
             "a document is larger than it takes; raise max_document_size in [couchdb] of CouchDB's own settings"
@@ -84,7 +84,11 @@ fn row(status: u16, body: &ErrorBody, target: &Target) -> Option<(Meaning, Retry
         (500, "timeout", _) => (Timeout, Retry::NextNode, "it stopped at a time limit of its own".to_owned()),
         (500, _, _) => (Unavailable, Retry::Never, "it failed by itself; its own log says more".to_owned()),
         (503, _, _) => (Unavailable, Retry::NextNode, "it is overloaded, restarting or in maintenance".to_owned()),
-        _ => return None,
+        _ => (
+            Misconfigured,
+            Retry::Never,
+            "it does not take our request; its own log says more, and so may a proxy in between".to_owned(),
+        ),
     })
 }
 
@@ -102,8 +106,12 @@ pub fn item_failure(error: &str, peer: &str) -> Failure {
             )),
             Retry::Never,
         ),
+        "timeout" | "service unavailable" | "nodedown" | "internal_server_error" => (
+            BucketError::unavailable(format!("{peer} could not process a document ({})", name(error))),
+            Retry::AfterPause,
+        ),
         error => {
-            (BucketError::unavailable(format!("{peer} did not store a document ({})", name(error))), Retry::AfterPause)
+            (BucketError::misconfigured(format!("{peer} did not process a document ({})", name(error))), Retry::Never)
         }
     };
     Failure::new(error, retry)

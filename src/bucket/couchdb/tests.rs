@@ -43,26 +43,43 @@ fn what_is_exported_is_what_was_stored() {
 }
 
 #[test]
-fn a_page_goes_on_behind_its_last_id_also_if_that_was_deleted() {
+fn a_page_goes_on_behind_its_last_id() {
     let row =
         |id: &str| format!(r#"{{"id":"{id}","key":"{id}","value":{{"rev":"1-a"}},"doc":{{"_id":"{id}","n":1}}}}"#);
     let rows = |ids: &[&str]| format!(r#"{{"rows":[{}]}}"#, ids.iter().map(|id| row(id)).collect::<Vec<_>>().join(","));
     let protocol = protocol();
-    for (after, ids, documents, next) in [
-        (None, &["a", "b"][..], &["a", "b"][..], Some("b")),
-        (None, &["a"], &["a"], None),
-        (Some("b"), &["b", "c", "d"], &["c", "d"], Some("d")),
-        // It was deleted, and there is one more than was asked for.
-        (Some("b"), &["c", "d", "e"], &["c", "d"], Some("d")),
-        (Some("b"), &["b"], &[], None),
-        (Some("b"), &[], &[], None),
+    for (after, start, ids, next) in [
+        (None, "%22userprofile%3A%3A%22", &["a", "b"][..], Some("b")),
+        (None, "%22userprofile%3A%3A%22", &["a"], None),
+        (Some("b"), "%22b%5Cu0000%22", &["c", "d"], Some("d")),
+        (Some("b"), "%22b%5Cu0000%22", &[], None),
     ] {
         let cursor = after.map(|after: &str| Cursor(after.to_owned()));
         let mut exchange = Scripted::new(&[Ok((200, &rows(ids)))]);
         let (found, found_next) = shown(&protocol.list(cursor.as_ref(), 2, &mut exchange).unwrap());
-        let expected: Vec<_> = documents.iter().map(|id| ((*id).to_owned(), "{\"n\":1}".to_owned())).collect();
+        let expected: Vec<_> = ids.iter().map(|id| ((*id).to_owned(), "{\"n\":1}".to_owned())).collect();
         assert_eq!((found, found_next.as_deref()), (expected, next), "{after:?} {ids:?}");
-        assert!(exchange.asked[0].contains("inclusive_end=false"), "{:?}", exchange.asked);
+        let asked = &exchange.asked[0];
+        assert!(asked.contains(&format!("&limit=2&startkey={start}&endkey=%22userprofile%3A%3B%22")), "{asked}");
+    }
+}
+
+#[test]
+fn a_list_with_a_hole_is_none() {
+    let protocol = protocol();
+    for (row, part) in [
+        (r#"{"key":"userprofile::b","error":"timeout"}"#, Some("\"userprofile::b\"")),
+        (r#"{"id":"userprofile::b","key":"userprofile::b","error":"x y"}"#, Some("\"userprofile::b\"")),
+        (r#"{"id":"userprofile::b","key":"userprofile::b","value":{"rev":"1-a"}}"#, Some("has no document")),
+        (r#"{"key":"userprofile::b","doc":{}}"#, Some("has no document")),
+        // It was deleted since the row was made.
+        (r#"{"id":"userprofile::b","key":"userprofile::b","value":{"rev":"2-b","deleted":true},"doc":null}"#, None),
+    ] {
+        let body = format!(r#"{{"rows":[{row}]}}"#);
+        let reason =
+            protocol.list(None, 2, &mut Scripted::new(&[Ok((200, &body))])).err().map(|failure| failure.error.reason());
+        assert_eq!(reason.is_some(), part.is_some(), "{row}: {reason:?}");
+        assert!(reason.unwrap_or_default().contains(part.unwrap_or_default()), "{row}");
     }
 }
 

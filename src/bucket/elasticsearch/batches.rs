@@ -15,7 +15,7 @@ use super::product::ELASTICSEARCH;
 use super::{Elasticsearch, Hit, document};
 use crate::bucket::rest::json_text::JsonText;
 use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, Retry, bulk};
-use crate::bucket::{BucketError, Cursor, IsReserved, Listed, NewDocument, Order, Page, write_line};
+use crate::bucket::{BucketError, Cursor, ErrorKind, IsReserved, Listed, NewDocument, Order, Page, write_line};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 
 /// How many documents are sent at once.
@@ -105,6 +105,8 @@ struct BulkItem {
 
 #[derive(Deserialize)]
 struct ItemOutcome {
+    #[serde(rename = "_id")]
+    id: Option<String>,
     status: u16,
     error: Option<TypedError>,
 }
@@ -130,8 +132,14 @@ impl Batches for Elasticsearch {
         let peer = exchange.peer();
         let BulkAnswer { items } = self.read(&response, &JsonText::of(&response.body), Operation::Store, peer)?;
         let mut outcomes = documents.iter().zip(items.iter().map(|item| &item.index));
-        match outcomes.find(|(_, outcome)| !matches!(outcome.status, 200 | 201)) {
-            Some((document, ItemOutcome { status, error })) => {
+        let is_stored = |document: &NewDocument, outcome: &ItemOutcome| {
+            matches!(outcome.status, 200 | 201) && outcome.id.as_deref() == Some(document.id.as_str())
+        };
+        match outcomes.find(|(document, outcome)| !is_stored(document, outcome)) {
+            Some((_, ItemOutcome { status: 200 | 201, .. })) => {
+                Err(Failure::not_what_was_asked(peer, "it names another document as stored"))
+            }
+            Some((document, ItemOutcome { status, error, .. })) => {
                 let kind = error.as_ref().map_or("", TypedError::decisive_kind);
                 Err(meaning::of_type(*status, kind, Operation::Store, peer, &self.index).about(&document.id))
             }
@@ -141,6 +149,10 @@ impl Batches for Elasticsearch {
             }
             None => Ok(()),
         }
+    }
+
+    fn missing_codes(&self) -> &'static [&'static str] {
+        &["index_not_found_exception"]
     }
 
     fn create(&self, exchange: &mut dyn Exchange) -> Result<Vec<String>, Failure> {
@@ -199,9 +211,16 @@ impl Elasticsearch {
         let request = Request::post("/_search/scroll", body.to_string().into_bytes());
         let outcome = exchange.send(&request, MAX_SUMMARY_BYTES);
         outcome.and_then(|response| self.page_of_ids(&response, exchange)).map_err(|failure| {
-            // Asking again would go on behind what was lost.
-            let lost = |reason| format!("{reason}; the position in the list is lost with it: begin again");
-            Failure::lasting(failure.error.map_reason(lost))
+            // Nothing was read from the scroll.
+            if matches!(failure.retry, Retry::NewCredentials | Retry::NotSent) {
+                return failure;
+            }
+            // Asking again would go on behind what was lost, whatever it was that came.
+            let lost = format!("{}; the position in the list is lost with it: begin again", failure.error.reason());
+            Failure::lasting(match failure.error.kind() {
+                ErrorKind::InvalidDocument => BucketError::misconfigured(lost),
+                _ => failure.error.map_reason(|_| lost),
+            })
         })
     }
 
@@ -221,9 +240,21 @@ impl Elasticsearch {
             }
             return Ok(Page { documents: Vec::new(), next: None });
         }
-        let ids = answer.hits.hits.into_iter().filter_map(|hit| hit.id);
-        let is_profile = |id: &Cow<str>| DocumentId::stored(id.clone().into_owned()).username().is_some();
-        Ok(page(Vec::new(), &Position { scroll: answer.scroll, ids: ids.filter(is_profile).collect() }))
+        let mut ids = Vec::with_capacity(answer.hits.hits.len());
+        for Hit { id, routing, .. } in answer.hits.hits {
+            let id = id.ok_or_else(|| Failure::not_what_was_asked(exchange.peer(), "a document without an id"))?;
+            let id = DocumentId::stored(id.into_owned());
+            if id.username().is_none() {
+                continue;
+            }
+            if routing.is_some() {
+                // A read by id does not find it.
+                let kind = "routing_missing_exception";
+                return Err(meaning::of_type(400, kind, Operation::List, exchange.peer(), &self.index).about(&id));
+            }
+            ids.push(Cow::Owned(id.as_str().to_owned()));
+        }
+        Ok(page(Vec::new(), &Position { scroll: answer.scroll, ids }))
     }
 
     /// The documents of the next ids.
@@ -235,7 +266,7 @@ impl Elasticsearch {
         let text = JsonText::of(&response.body);
         let Documents { docs } = self.read(&response, &text, Operation::List, peer)?;
         let mut documents = Vec::with_capacity(docs.len());
-        for (asked, Hit { id, found, source, error }) in position.ids.iter().zip(&docs) {
+        for (asked, Hit { id, found, source, error, .. }) in position.ids.iter().zip(&docs) {
             if let Some(error) = error.and_then(|error| serde_json::from_str::<TypedError>(error.get()).ok()) {
                 return Err(self.item_failure(&error, peer));
             }

@@ -74,9 +74,7 @@ pub fn failure(response: &Response, operation: Operation, peer: &str, index: &st
 /// The failure that an error of this type means.
 #[must_use]
 pub fn of_type(status: u16, kind: &str, operation: Operation, peer: &str, index: &str) -> Failure {
-    let Some((meaning, retry, sentence)) = row(status, kind, operation, index) else {
-        return ELASTICSEARCH.status_failure(status, peer);
-    };
+    let (meaning, retry, sentence) = row(status, kind, operation, index);
     let kind = name(kind);
     let reason = format!("{peer} answered with HTTP status {status} ({kind}): {sentence}");
     let scope = if status == 500 { ErrorScope::Node } else { ErrorScope::Cluster };
@@ -84,13 +82,13 @@ pub fn of_type(status: u16, kind: &str, operation: Operation, peer: &str, index:
     Failure::new(meaning.error(reason), retry).in_scope(scope).with_details(details)
 }
 
-/// The table; `None` where nothing but the status is known.
-fn row(status: u16, kind: &str, operation: Operation, index: &str) -> Option<(Meaning, Retry, String)> {
+/// The table.
+fn row(status: u16, kind: &str, operation: Operation, index: &str) -> (Meaning, Retry, String) {
     use Meaning::{Misconfigured, Timeout, Unavailable};
     let (meaning, retry, sentence) = match (status, kind) {
         (401, _) => {
             let sentence = format!("it rejects our login; {}", ELASTICSEARCH.advice.wrong_login);
-            return Some((Misconfigured, Retry::NewCredentials, sentence));
+            return (Misconfigured, Retry::NewCredentials, sentence);
         }
         (403, "cluster_block_exception") => {
             (Misconfigured, Retry::Never, format!("the index {index:?} is blocked; remove its block (index.blocks.*)"))
@@ -108,11 +106,19 @@ fn row(status: u16, kind: &str, operation: Operation, index: &str) -> Option<(Me
             Retry::Never,
             "it has lost the position in the list, as after a restart; begin again".to_owned(),
         ),
+        (400, "illegal_argument_exception") if operation == Operation::Store => (
+            Misconfigured,
+            Retry::Never,
+            format!(
+                "{index:?} is an alias of several indices, or the mapping of the index refuses a document (one with \
+                 \"enabled\": false, as import --create makes it, refuses none); see [elasticsearch] index"
+            ),
+        ),
         (400, "illegal_argument_exception") if operation != Operation::Create => (
             Misconfigured,
             Retry::Never,
             format!(
-                "it takes a document from, or for, one index only; if {index:?} is an alias of several, set [elasticsearch] index to the index \
+                "it reads documents from one index only; if {index:?} is an alias of several, set [elasticsearch] index to the index \
                  that has the profiles"
             ),
         ),
@@ -153,16 +159,15 @@ fn row(status: u16, kind: &str, operation: Operation, index: &str) -> Option<(Me
             format!("its disk is too full to write to the index {index:?} (flood-stage watermark); make room on it"),
         ),
         (429, _) => (Unavailable, Retry::AfterPause, "it is overloaded".to_owned()),
-        (503, "no_shard_available_action_exception") => {
-            (Unavailable, Retry::AfterPause, format!("no node has a usable copy of the index {index:?}"))
-        }
-        (502 | 503, _) => {
-            (Unavailable, Retry::NextNode, "the node has no cluster, or no elected master, yet".to_owned())
-        }
+        (
+            503,
+            "master_not_discovered_exception" | "cluster_manager_not_discovered_exception" | "cluster_block_exception",
+        ) => (Unavailable, Retry::NextNode, "the node has no cluster, or no elected master, yet".to_owned()),
+        (502 | 503, _) => (Unavailable, Retry::AfterPause, format!("no node has a usable copy of the index {index:?}")),
         (500, _) => (Unavailable, Retry::Never, "it failed by itself; its own log says more".to_owned()),
-        _ => return None,
+        _ => (Misconfigured, Retry::Never, "it does not take our request; its own log says more".to_owned()),
     };
-    Some((meaning, retry, sentence))
+    (meaning, retry, sentence)
 }
 
 fn missing_privilege(operation: Operation, index: &str) -> String {

@@ -85,6 +85,9 @@ struct Hit<'a> {
     found: Option<bool>,
     #[serde(borrow, rename = "_source")]
     source: Option<&'a RawValue>,
+    /// Where the document was stored, if not by its id.
+    #[serde(borrow, rename = "_routing")]
+    routing: Option<&'a RawValue>,
     /// Of a document among others.
     #[serde(borrow)]
     error: Option<&'a RawValue>,
@@ -128,7 +131,7 @@ impl Protocol for Elasticsearch {
         let text = JsonText::of(&response.body);
         // An error has no `found`.
         let hit = is_hit.then(|| serde_json::from_str::<Hit>(text.as_str()).ok()).flatten();
-        let Some(Hit { id: found_id, found: Some(found), source, error: None }) = hit else {
+        let Some(Hit { id: found_id, found: Some(found), source, error: None, .. }) = hit else {
             return Err(self.failure(response, Operation::Read, peer));
         };
         if found_id.as_deref() != Some(id.as_str()) {

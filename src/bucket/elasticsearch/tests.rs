@@ -91,19 +91,25 @@ fn a_scroll_whose_answer_is_lost_is_not_asked_again_and_one_with_holes_is_none()
     let at_the_end = Cursor(r#"{"scroll":"s","ids":[]}"#.to_owned());
     let missing = r#"{"error":{"type":"search_phase_execution_exception","caused_by":{"type":"search_context_missing_exception"}}}"#;
     let holes = ids(&["userprofile::a"]).replace("\"failed\":0", "\"failed\":1");
+    let routed = ids(&["userprofile::a"]).replace("\"_id\":", "\"_routing\":\"eu\",\"_id\":");
+    assert!(routed.contains("_routing"));
     let late = ids(&["userprofile::a"]).replace("\"timed_out\":false", "\"timed_out\":true");
     for outcome in [
         Err(Failure::of_node(BucketError::unavailable("the connection broke"))),
         Err(Failure::of_node(BucketError::timeout("no answer")).with(Retry::Reconnect)),
+        Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge))),
         Ok((503, "")),
         Ok((429, "")),
         Ok((404, missing)),
         Ok((200, &*holes)),
+        Ok((200, &*routed)),
         Ok((200, &*late)),
         Ok((200, "{\"_scroll")),
     ] {
         let failure = protocol().list(Some(&at_the_end), 10, &mut Scripted::new(&[outcome])).err().unwrap();
         assert_eq!(failure.retry, Retry::Never, "{failure:?}");
+        // Or a shorter page would be asked for, behind what was lost.
+        assert!(!failure.error.kind().is_of_one_document(), "{failure:?}");
     }
     // Documents can be asked for again, and are never taken for others.
     let with_ids = Cursor(r#"{"scroll":"s","ids":["userprofile::a"]}"#.to_owned());
@@ -123,14 +129,16 @@ fn each_document_of_a_write_counts_and_a_full_disk_is_no_reason_to_wait() {
     let documents = [test_tables::new_document("a", "{\n}"), test_tables::new_document("b", "{}")];
     let there = Ok((404, r#"{"_id":"userprofiles::is-anybody-there","found":false}"#));
     let item = |status: u16, kind: &str| format!(r#"{{"index":{{"status":{status},"error":{{"type":"{kind}"}}}}}}"#);
-    let stored = r#"{"index":{"_id":"x","status":201}}"#.to_owned();
+    let of = |id: &str| format!(r#"{{"index":{{"_id":"{id}","status":201}}}}"#);
+    let (stored, other) = (of("userprofile::a"), of("userprofile::b"));
     for (items, expected) in [
-        (vec![stored.clone(), stored.clone()], None),
+        (vec![stored.clone(), other.clone()], None),
+        (vec![other.clone(), stored.clone()], Some((Retry::Never, "another document as stored"))),
         (vec![stored.clone()], Some((Retry::AfterPause, "named 1 of 2"))),
         (vec![stored.clone(), item(429, "es_rejected_execution_exception")], Some((Retry::AfterPause, "overloaded"))),
         (vec![stored.clone(), item(429, "cluster_block_exception")], Some((Retry::Never, "disk is too full"))),
-        (vec![item(403, "cluster_block_exception"), stored.clone()], Some((Retry::Never, "is blocked"))),
-        (vec![item(400, "mapper_parsing_exception"), stored], Some((Retry::Never, "\"userprofile::a\""))),
+        (vec![item(403, "cluster_block_exception"), other.clone()], Some((Retry::Never, "is blocked"))),
+        (vec![item(400, "mapper_parsing_exception"), other], Some((Retry::Never, "\"userprofile::a\""))),
     ] {
         let body = format!(r#"{{"errors":true,"items":[{}]}}"#, items.join(","));
         let mut exchange = Scripted::new(&[there.clone(), Ok((200, &body))]);

@@ -89,6 +89,7 @@ pub fn run<T>(
             Err(failure) => failure,
         };
         if failure.retry != Retry::NewCredentials {
+            session.answered_with_error(&failure);
             session.attempt_ended();
         }
         let Some(failure) = second_opinion.on(failure, link, &round.tried) else { continue };

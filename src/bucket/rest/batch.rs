@@ -6,6 +6,7 @@
 //! Invariant: nothing waits past the deadline of the link, and a failure that nothing helps against ends the batch at once.
 
 use super::attempts::{self, Policy};
+use super::failure::Failure;
 use super::node_link::NodeLink;
 use super::protocol::{self, Batches, Protocol};
 use crate::bucket::{BucketError, BucketTimeouts, Cursor, NewDocument, Page};
@@ -44,10 +45,15 @@ pub fn create(link: &mut NodeLink, timeouts: &BucketTimeouts) -> Result<Vec<Stri
     let cluster = link.cluster().clone();
     let batches = batches(cluster.protocol.as_ref())?;
     let policy = Policy::batch(timeouts, "creating what is missing");
-    // Whoever may read and not create needs nothing to be created.
     let sentinel = DocumentId::sentinel();
-    if attempts::run(link, &policy, |exchange| protocol::get(cluster.protocol.as_ref(), &sentinel, exchange)).is_ok() {
-        return Ok(Vec::new());
+    let read = attempts::run(link, &policy, |exchange| protocol::get(cluster.protocol.as_ref(), &sentinel, exchange));
+    let is_missing =
+        |failure: &Failure| failure.details.code.as_deref().is_some_and(|code| batches.missing_codes().contains(&code));
+    match read {
+        // A user who may read it, but not create it, is served too.
+        Ok(_) => return Ok(Vec::new()),
+        Err(failure) if !is_missing(&failure) => return Err(failure.error),
+        Err(_) => {}
     }
     attempts::run(link, &policy, |exchange| batches.create(exchange)).map_err(|failure| failure.error)
 }

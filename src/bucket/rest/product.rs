@@ -61,9 +61,9 @@ pub struct LoginPolicy {
     pub read_interval: Duration,
     /// From one attempt with a refused secret to the next, over all requests: a server may count them.
     pub probe_interval: Duration,
-    /// How long a refused secret is not sent again, where refusals lock an account; one that was never accepted is then
-    /// sent by one request at a time. `None`: `probe_interval` is pause enough.
-    pub resend_after: Option<Duration>,
+    /// The rule by which the server locks accounts, if it does. Then a secret that is not known to be accepted is sent by one
+    /// request at a time, and the refusals of all secrets together stay below the rule.
+    pub lockout: Option<Lockout>,
 }
 
 impl LoginPolicy {
@@ -72,14 +72,36 @@ impl LoginPolicy {
         patience: Duration::from_secs(2),
         read_interval: Duration::from_millis(100),
         probe_interval: Duration::from_millis(75),
-        resend_after: None,
+        lockout: None,
     };
 
-    /// For a server that locks an account after so many refusals within this time: fewer than that are provoked.
+    /// For a server that locks an account after so many refusals within this time.
     #[must_use]
     pub const fn avoid_lockout(refusals: u32, window: Duration) -> Self {
-        // One less in a window whose ends both count, and one to spare for whoever else logs in from here.
-        let resend_after = Duration::from_secs(window.as_secs() / (refusals as u64 - 2));
-        Self { resend_after: Some(resend_after), ..Self::FOLLOW_ROTATION }
+        Self { lockout: Some(Lockout { refusals, window }), ..Self::FOLLOW_ROTATION }
+    }
+}
+
+/// So many refusals within this time lock an account, whatever the passwords were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lockout {
+    /// The refusal that locks.
+    pub refusals: u32,
+    /// From the first of them to the last.
+    pub window: Duration,
+}
+
+impl Lockout {
+    /// The refusals in the window up to which a refused secret is sent again: one is left for a new secret, and the next
+    /// would lock.
+    #[must_use]
+    pub const fn resend_limit(self) -> u32 {
+        self.refusals - 2
+    }
+
+    /// From one attempt with a refused secret to the next.
+    #[must_use]
+    pub fn pause(self) -> Duration {
+        self.window / self.resend_limit()
     }
 }

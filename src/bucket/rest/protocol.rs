@@ -104,6 +104,9 @@ pub trait Batches {
         None
     }
 
+    /// The codes ([`crate::bucket::Details::code`]) of a read that say that what the documents are stored in is not there.
+    fn missing_codes(&self) -> &'static [&'static str];
+
     /// Makes what the documents are stored in, as far as it is not there, and returns what was made, each in words such as
     /// `the index "users"`.
     ///

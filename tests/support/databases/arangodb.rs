@@ -19,7 +19,7 @@ pub const DATABASE: &str = "profiles";
 pub const COLLECTION: &str = "users";
 
 /// The only query that it understands.
-const LIST: &str = "FOR d IN @@collection FILTER d._key > @after SORT d._key LIMIT @most RETURN d";
+const LIST: &str = "FOR d IN @@collection RETURN d";
 
 /// What all coordinators share.
 #[derive(Clone)]
@@ -33,6 +33,8 @@ pub struct State {
     pub users: BTreeMap<String, (String, &'static str)>,
     /// The next items of a write that fail, by their numbers.
     pub failing_items: Vec<i64>,
+    /// The batches of each cursor.
+    cursors: Vec<Vec<Vec<String>>>,
 }
 
 impl ArangodbDouble {
@@ -44,6 +46,7 @@ impl ArangodbDouble {
             documents: Some(BTreeMap::new()),
             users: users.map(|(user, password, right)| (user.to_owned(), (password.to_owned(), right))).into(),
             failing_items: Vec::new(),
+            cursors: Vec::new(),
         })))
     }
 
@@ -113,7 +116,8 @@ impl State {
                 assert!(request.target.ends_with("?overwriteMode=replace"), "{}", request.target);
                 self.store(&request.body)
             }
-            ("POST", _, ["cursor"]) => self.list(&request.body),
+            ("POST", _, ["cursor"]) => self.open_cursor(&request.body),
+            ("POST", _, ["cursor", cursor, batch]) => self.next_batch(cursor, batch),
             (method, _, rest) => panic!("nobody asks that: {method} {rest:?}"),
         }
     }
@@ -147,16 +151,36 @@ impl State {
         Reply::json(202, &Value::from(outcomes))
     }
 
-    fn list(&mut self, body: &[u8]) -> Reply {
+    /// Opens a cursor over all documents, in an order that nobody can know, and answers its first batch.
+    fn open_cursor(&mut self, body: &[u8]) -> Reply {
         let query: Value = serde_json::from_slice(body).unwrap();
         assert_eq!((&query["query"], &query["bindVars"]["@collection"]), (&json!(LIST), &json!(COLLECTION)));
-        let (after, most) = (query["bindVars"]["after"].as_str().unwrap(), query["bindVars"]["most"].as_u64().unwrap());
-        assert!(query["batchSize"].as_u64().unwrap() >= most);
-        let found = self.all().iter().filter(|(key, _)| key.as_str() > after).take(usize::try_from(most).unwrap());
-        let found: Vec<String> = found.map(|(key, text)| whole(key, text)).collect();
-        let body =
-            format!(r#"{{"result":[{}],"hasMore":false,"cached":false,"error":false,"code":201}}"#, found.join(","));
-        Reply::new(201, body)
+        assert_eq!(query["options"]["allowRetry"], true);
+        let mut found: Vec<String> = self.all().iter().map(|(key, text)| whole(key, text)).collect();
+        found.reverse();
+        let size = usize::try_from(query["batchSize"].as_u64().unwrap()).unwrap();
+        self.cursors.push(found.chunks(size).map(<[String]>::to_vec).collect());
+        self.batch(self.cursors.len() - 1, 0, 201)
+    }
+
+    /// A batch of a cursor: the same one again, if it is asked for again.
+    fn next_batch(&self, cursor: &str, batch: &str) -> Reply {
+        match (cursor.parse::<usize>(), batch.parse::<usize>()) {
+            (Ok(cursor), Ok(batch)) if cursor < self.cursors.len() => self.batch(cursor, batch - 1, 200),
+            _ => error(404, 1600),
+        }
+    }
+
+    fn batch(&self, cursor: usize, batch: usize, status: u16) -> Reply {
+        let batches = &self.cursors[cursor];
+        let documents = batches.get(batch).map_or_else(String::new, |documents| documents.join(","));
+        let has_more = batch + 1 < batches.len();
+        // Batches are counted from 1, and the next is named where there is one.
+        let next = if has_more { format!(r#","id":"{cursor}","nextBatchId":"{}""#, batch + 2) } else { String::new() };
+        Reply::new(
+            status,
+            format!(r#"{{"result":[{documents}],"hasMore":{has_more}{next},"error":false,"code":{status}}}"#),
+        )
     }
 }
 

@@ -85,6 +85,10 @@ impl Batches for Query {
         upsert::read(&response, documents.len(), exchange.peer(), &self.target)
     }
 
+    fn missing_codes(&self) -> &'static [&'static str] {
+        &["12003", "12020", "12021"]
+    }
+
     fn create(&self, _: &mut dyn Exchange) -> Result<Vec<String>, Failure> {
         Err(Failure::lasting(BucketError::misconfigured(
             "a bucket and its collections are made by an administrator, in the console of Couchbase or by CREATE \

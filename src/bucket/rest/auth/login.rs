@@ -12,6 +12,7 @@ use super::credentials::Credentials;
 use super::login_config::{LoginConfig, Scheme};
 use super::rotation::{Action, Admission, Attempts, Episode, Rotation, SecretVersion, Source};
 use crate::bucket::BucketError;
+use crate::bucket::rest::failure::{Failure, Retry};
 use crate::bucket::rest::product::Product;
 use crate::clock::{self, Deadline};
 use crate::config::SecretSource;
@@ -98,7 +99,7 @@ impl Login {
     pub fn credentials_of_probe(&self) -> Arc<Credentials> {
         let state = self.state.lock();
         let (version, credentials) = state.current();
-        let are_safe = self.product.login.resend_after.is_none() || state.rotation.is_settled_on(version);
+        let are_safe = self.product.login.lockout.is_none() || state.rotation.is_settled_on(version);
         if are_safe { credentials } else { Arc::default() }
     }
 
@@ -278,7 +279,7 @@ impl LoginSession<'_> {
     /// The error of the last refusal, if the credentials must not be sent; [`BucketError::Timeout`].
     pub fn wait_for_admission(&mut self, deadline: Deadline) -> Result<(), BucketError> {
         let login = self.login;
-        if login.product.login.resend_after.is_none() || self.credentials.is_nobody() {
+        if login.product.login.lockout.is_none() || self.credentials.is_nobody() {
             return Ok(());
         }
         let mut state = login.state.lock();
@@ -327,6 +328,16 @@ impl LoginSession<'_> {
     /// Records that the database accepted them.
     pub fn accepted(&self) {
         self.login.accepted(self.version, self.sent_at);
+    }
+
+    /// Records that the database answered with an error. Where refusals lock an account, that is an acceptance if the error is
+    /// one of the product's own that follows the login, so that others need not wait for one.
+    pub fn answered_with_error(&self, failure: &Failure) {
+        let is_behind_the_login =
+            failure.details.code.is_some() && matches!(failure.retry, Retry::Never | Retry::AfterPause);
+        if self.login.product.login.lockout.is_some() && is_behind_the_login {
+            self.accepted();
+        }
     }
 
     /// Records that the database refused them with this error. True if there are credentials to try now, after waiting for them until

@@ -16,6 +16,9 @@ use crate::bucket::rest::product::LoginPolicy;
 /// From a request's refusal to its own next attempt with the same secret, at least.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// From the first refusal of a login that worked to its next attempt, where refusals lock an account.
+const SECOND_TRIAL: Duration = Duration::from_secs(1);
+
 /// A secret by its number: each one that was read and differs from those that are known gets the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecretVersion(pub u64);
@@ -58,7 +61,7 @@ pub enum Admission {
     /// It may.
     Send,
     /// It may, as the only one that sends this secret: nobody knows whether it is accepted. [`Rotation::trial_ended`] is
-    /// called with the outcome.
+    /// called after the attempt, whatever its outcome.
     SendOnTrial,
     /// It asks again when something has changed: another request finds out.
     Wait,
@@ -92,8 +95,8 @@ pub struct Rotation {
     read_at: Option<Instant>,
     next_probe: Option<Instant>,
     successes: u64,
-    /// Refused secrets that are held back, and when each was refused last.
-    held_back: Vec<(SecretVersion, Instant)>,
+    /// The refusals in the window of the lockout, in their order.
+    refusals: Vec<(SecretVersion, Instant)>,
     is_on_trial: bool,
 }
 
@@ -112,14 +115,14 @@ impl Rotation {
             read_at: None,
             next_probe: None,
             successes: 0,
-            held_back: Vec::new(),
+            refusals: Vec::new(),
             is_on_trial: false,
         }
     }
 
     /// Whether a request may send this secret now.
     pub fn admit(&mut self, version: SecretVersion, now: Instant) -> Admission {
-        if self.policy.resend_after.is_none() || self.is_settled_on(version) {
+        if self.policy.lockout.is_none() || self.is_settled_on(version) {
             Admission::Send
         } else if self.is_held_back(version, now) {
             Admission::HeldBack
@@ -145,8 +148,19 @@ impl Rotation {
     }
 
     fn is_held_back(&self, version: SecretVersion, now: Instant) -> bool {
-        let Some(pause) = self.policy.resend_after else { return false };
-        self.held_back.iter().any(|(held, refused_at)| *held == version && now < *refused_at + pause)
+        let Some(lockout) = self.policy.lockout else { return false };
+        let recent = || self.refusals.iter().filter(|(_, at)| now <= *at + lockout.window);
+        let all = recent().count() as u64;
+        let own: Vec<Instant> = recent().filter(|(refused, _)| *refused == version).map(|(_, at)| *at).collect();
+        match own.as_slice() {
+            // One that was never refused may be the right one.
+            [] => all > u64::from(lockout.resend_limit()),
+            // A login that worked may have met a server that was starting.
+            [last] if self.worked == Some(version) => {
+                now < *last + SECOND_TRIAL || all >= u64::from(lockout.resend_limit())
+            }
+            [.., last] => now < *last + lockout.pause() || all >= u64::from(lockout.resend_limit()),
+        }
     }
 
     /// What a new request uses.
@@ -171,12 +185,11 @@ impl Rotation {
     /// an episode of refusals. An answer that was on its way when the secret was refused says nothing any more.
     pub fn accepted(&mut self, version: SecretVersion, sent_at: Option<Instant>) -> bool {
         let is_late = |(held, refused_at): &(SecretVersion, Instant)| *held == version && sent_at < Some(*refused_at);
-        if self.held_back.iter().any(is_late) {
+        if self.refusals.iter().any(is_late) {
             return false;
         }
         self.worked = Some(version);
         self.current = version;
-        self.held_back.retain(|(held, _)| *held != version);
         self.successes = self.successes.wrapping_add(1);
         self.next_probe = None;
         self.refused_since.take().is_some()
@@ -185,9 +198,9 @@ impl Rotation {
     /// Records that the server refused this.
     pub fn refused(&mut self, version: SecretVersion, attempts: &mut Attempts, now: Instant) -> Episode {
         self.held_back(version, attempts, now);
-        if let Some(pause) = self.policy.resend_after {
-            self.held_back.retain(|(held, refused_at)| *held != version && now < *refused_at + pause);
-            self.held_back.push((version, now));
+        if let Some(lockout) = self.policy.lockout {
+            self.refusals.retain(|(_, at)| now <= *at + lockout.window);
+            self.refusals.push((version, now));
         }
         // One that others have given up already says nothing of the one that took its place.
         if self.worked.is_some() && version == self.current && self.refused_since.is_none() {

@@ -232,7 +232,7 @@ fn a_server_that_locks_accounts_sees_too_few_refusals_to_do_so() {
     }
     assert!(sent.windows(5).all(|five| five[4] - five[0] > 300), "{sent:?}");
     assert!(sent.len() > 30, "it heals once the server accepts the secret: {sent:?}");
-    let now = start + Duration::from_secs(3600);
+    let now = start + Duration::from_secs(4200);
     assert_eq!(rotation.admit(OLD, now), Admission::SendOnTrial);
     rotation.accepted(OLD, Some(now));
     rotation.trial_ended();
@@ -280,4 +280,41 @@ fn an_answer_that_was_on_its_way_at_the_refusal_does_not_undo_it() {
     assert_eq!(rotation.admit(OLD, refused_at + ms(1)), Admission::HeldBack);
     assert!(rotation.accepted(OLD, Some(refused_at + ms(1))), "the server has taken the change back");
     assert_eq!(rotation.admit(OLD, refused_at + ms(2)), Admission::Send);
+}
+
+#[test]
+fn the_refusals_of_all_secrets_together_stay_below_what_locks_an_account() {
+    let start = clock::now();
+    let mut rotation = Rotation::new(OLD, Source::Readable, LOCKS);
+    rotation.accepted(OLD, Some(start));
+    let mut sent = Vec::new();
+    for second in 1..2000 {
+        let now = start + Duration::from_secs(second);
+        // Somebody writes one wrong password after the other into the file.
+        if second % 20 == 0 && second < 400 {
+            rotation.replace(SecretVersion(second), Source::Readable);
+        }
+        for version in [rotation.current(), OLD] {
+            if matches!(rotation.admit(version, now), Admission::Send | Admission::SendOnTrial) {
+                sent.push(second);
+                rotation.refused(version, &mut Attempts::default(), now);
+                rotation.trial_ended();
+            }
+        }
+    }
+    assert!(sent.windows(5).all(|five| five[4] - five[0] > 300), "{sent:?}");
+    assert!(sent.len() > 15, "it heals once the server accepts one: {sent:?}");
+}
+
+#[test]
+fn a_login_that_worked_gets_a_second_trial_after_a_second() {
+    let now = clock::now();
+    let mut rotation = Rotation::new(OLD, Source::Fixed, LOCKS);
+    rotation.accepted(OLD, Some(now));
+    rotation.refused(OLD, &mut Attempts::default(), now + ms(1));
+    assert_eq!(rotation.admit(OLD, now + ms(900)), Admission::HeldBack);
+    assert_eq!(rotation.admit(OLD, now + ms(1100)), Admission::SendOnTrial);
+    assert!(rotation.accepted(OLD, Some(now + ms(1100))));
+    rotation.trial_ended();
+    assert_eq!(rotation.admit(OLD, now + ms(1200)), Admission::Send);
 }
