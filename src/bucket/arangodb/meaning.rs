@@ -139,8 +139,8 @@ fn missing_right(operation: Operation, target: &Target) -> String {
         Operation::Store => ("rw", "write to"),
         Operation::Create => {
             return format!(
-                "our user ([arangodb] username) may not: only one with the access rw to the database may create the collection {:?}, and only one with rw to _system \
-                 the database {:?}",
+                "our user ([arangodb] username) may not: only one with the access rw to the database may create the \
+                 collection {:?}, and only one with rw to _system the database {:?}",
                 target.collection, target.database
             );
         }

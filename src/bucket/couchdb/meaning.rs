@@ -38,25 +38,22 @@ impl ErrorBody {
 #[must_use]
 pub fn failure(response: &Response, peer: &str, target: &Target) -> Failure {
     let status = response.status;
-    let Some(body) = ErrorBody::of(response) else {
-        return match serde_json::from_slice::<ErrorBody>(&response.body) {
-            Err(error) if error.is_eof() => COUCHDB.unreadable(status, &error, &response.body, peer),
-            _ => COUCHDB.status_failure(status, peer),
-        };
+    let body = match serde_json::from_slice::<ErrorBody>(&response.body) {
+        Ok(body) => body,
+        Err(error) if error.is_eof() => return COUCHDB.unreadable(status, &error, &response.body, peer),
+        Err(_) => return COUCHDB.status_failure(status, peer),
     };
-    let Some((meaning, retry, sentence)) = row(status, &body, target) else {
-        return COUCHDB.status_failure(status, peer);
-    };
+    let (meaning, retry, sentence) = row(status, &body, target);
     let reason = format!("{peer} answered with HTTP status {status} ({}): {sentence}", name(&body.error));
     let scope = if status == 500 { ErrorScope::Node } else { ErrorScope::Cluster };
     let details = Details { code: Some(name(&body.error).to_owned()), ..Details::default() };
     Failure::new(meaning.error(reason), retry).in_scope(scope).with_details(details)
 }
 
-/// The table; `None` where nothing but the status is known.
-fn row(status: u16, body: &ErrorBody, target: &Target) -> Option<(Meaning, Retry, String)> {
+/// The table.
+fn row(status: u16, body: &ErrorBody, target: &Target) -> (Meaning, Retry, String) {
     use Meaning::{Misconfigured, Timeout, Unavailable};
-    Some(match (status, body.error.as_str(), body.reason.as_str()) {
+    match (status, body.error.as_str(), body.reason.as_str()) {
         (401, "unauthorized", "You are not authorized to access this db.") => {
             (Misconfigured, Retry::Never, target.not_a_member())
         }
@@ -67,7 +64,8 @@ fn row(status: u16, body: &ErrorBody, target: &Target) -> Option<(Meaning, Retry
             Misconfigured,
             Retry::NewCredentials,
             format!(
-                "it has locked the account after too many wrong passwords, and rejects the right one too for a while ([chttpd_auth_lockout] of CouchDB); {}",
+                "it has locked the account after too many wrong passwords, and rejects the right one too for a while \
+                 ([chttpd_auth_lockout] of CouchDB); {}",
                 COUCHDB.advice.wrong_login
             ),
         ),
@@ -89,7 +87,7 @@ fn row(status: u16, body: &ErrorBody, target: &Target) -> Option<(Meaning, Retry
             Retry::Never,
             "it does not take our request; its own log says more, and so may a proxy in between".to_owned(),
         ),
-    })
+    }
 }
 
 /// The failure of one document of a write, by the name of its error.
@@ -102,7 +100,8 @@ pub fn item_failure(error: &str, peer: &str) -> Failure {
         ),
         "forbidden" | "unauthorized" => (
             BucketError::misconfigured(format!(
-                "{peer} did not store a document: a validation function of the database (validate_doc_update) forbids it; change that function"
+                "{peer} did not store a document: a validation function of the database (validate_doc_update) forbids \
+                 it; change that function"
             )),
             Retry::Never,
         ),

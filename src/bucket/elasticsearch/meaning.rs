@@ -118,8 +118,8 @@ fn row(status: u16, kind: &str, operation: Operation, index: &str) -> (Meaning, 
             Misconfigured,
             Retry::Never,
             format!(
-                "it reads documents from one index only; if {index:?} is an alias of several, set [elasticsearch] index to the index \
-                 that has the profiles"
+                "it reads documents from one index only; if {index:?} is an alias of several, set [elasticsearch] index to \
+                 the index that has the profiles"
             ),
         ),
         (400, "index_closed_exception") => {

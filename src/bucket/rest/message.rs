@@ -39,7 +39,7 @@ impl Request {
         Self { method: Method::Put(body.into()), path: path.into(), fields: Vec::new() }
     }
 
-    /// A request with a JSON body that says what is to go.
+    /// A request with a JSON body, to end or remove what it names.
     #[must_use]
     pub fn delete(path: impl Into<String>, body: impl Into<Payload>) -> Self {
         Self { method: Method::Delete(body.into()), path: path.into(), fields: Vec::new() }

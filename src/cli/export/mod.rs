@@ -71,8 +71,8 @@ impl ExportOutcome {
 }
 
 /// Exports all documents that the database lists, in the order of their ids, with a running count on standard error if that
-/// is a terminal. What is kept on disk meanwhile is in `scratch`. `leave_out` is called with each document that is not UTF-8, which is not written. Blocks until it is done;
-/// each page has its own deadline of the batch timeout.
+/// is a terminal. What is kept on disk meanwhile is in `scratch`. `leave_out` is called with each document that is not UTF-8,
+/// which is not written. Blocks until it is done; each page has its own deadline of the batch timeout.
 ///
 /// # Errors
 /// If the database cannot list its documents, or `output` cannot be written to.

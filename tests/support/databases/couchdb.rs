@@ -204,7 +204,7 @@ impl State {
         }
         let Body { docs } = serde_json::from_slice(body).unwrap();
         if docs.iter().any(|text| text.get().len() > LONGEST_DOCUMENT) {
-            return error(413, "too_large", "the request entity is too large");
+            return error(413, "document_too_large", "userprofile::x");
         }
         let outcomes: Vec<Value> = docs
             .into_iter()
