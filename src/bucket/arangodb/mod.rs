@@ -13,16 +13,16 @@ mod product;
 #[cfg(test)]
 mod tests;
 
+use super::BucketError;
 use super::rest::check::{CodeStep, CodeSteps};
-use super::rest::json_text::JsonText;
+use super::rest::own_members;
 use super::rest::path_segment::segment;
 use super::rest::{
     Batches, Call, Completeness, Failure, LoginConfig, Plan, Product, Protocol, ReadOutcome, Request, Response,
     RestDriver,
 };
-use super::{BucketError, Document, Members};
 use crate::config::{ArangodbSettings, DatabaseName};
-use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
+use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 use meaning::{ErrorBody, Operation};
 use product::{ARANGODB, Target};
 
@@ -96,7 +96,8 @@ impl Protocol for Arangodb {
     fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<ReadOutcome, Failure> {
         match (response.status, response.completeness) {
             (200, Completeness::Complete) => {
-                document(&response.body, id, peer).map(|found| ReadOutcome::new(Some(found)))
+                let document = own_members::read(&ARANGODB, &response.body, ("_key", &key::key(id)), peer)?;
+                Ok(ReadOutcome::new(Some(document)))
             }
             (404, Completeness::Complete) if ErrorBody::of(response).is_some_and(|body| body.number == NO_DOCUMENT) => {
                 Ok(ReadOutcome::new(None))
@@ -112,28 +113,4 @@ impl Protocol for Arangodb {
     fn batches(&self) -> Option<&dyn Batches> {
         Some(self)
     }
-}
-
-/// True for the members that are ArangoDB's own, and for those that it keeps for itself.
-fn is_reserved(name: &str) -> bool {
-    name.starts_with('_')
-}
-
-/// The document of a body, if it is the one that was asked for.
-fn document(body: &[u8], id: &DocumentId, peer: &str) -> Result<Document, Failure> {
-    let text = JsonText::of(body);
-    let members = Members::parse(text.as_str()).map_err(|error| ARANGODB.unreadable(200, &error, body, peer))?;
-    if members.string("_key").as_deref() != Some(&*key::key(id)) {
-        return Err(Failure::not_what_was_asked(peer, "its document does not have the key that was asked for"));
-    }
-    let document = stored(&members);
-    if document.text().len() > MAX_DOCUMENT_BYTES {
-        return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
-    }
-    Ok(document)
-}
-
-/// What was stored, without the members that are ArangoDB's own.
-fn stored(members: &Members) -> Document {
-    Document::new(std::mem::take(&mut *members.without(is_reserved, "")).into_bytes())
 }

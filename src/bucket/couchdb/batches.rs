@@ -11,9 +11,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::Couchdb;
 use super::meaning::{self, ErrorBody};
 use super::product::COUCHDB;
-use super::{Couchdb, is_reserved, stored};
+use crate::bucket::rest::own_members::{is_reserved, stored};
 use crate::bucket::rest::path_segment::segment;
 use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, bulk};
 use crate::bucket::{BucketError, Cursor, IsReserved, Listed, Members, NewDocument, Page};

@@ -15,16 +15,16 @@ mod tests;
 use meaning::ErrorBody;
 use product::{COUCHDB, Target};
 
+use super::BucketError;
 use super::rest::check::{CodeStep, CodeSteps};
-use super::rest::json_text::JsonText;
+use super::rest::own_members;
 use super::rest::path_segment::segment;
 use super::rest::{
     Batches, Call, Completeness, Failure, LoginConfig, Plan, Product, Protocol, ReadOutcome, Request, Response,
     RestDriver,
 };
-use super::{BucketError, Document, Members};
 use crate::config::{CouchdbSettings, DatabaseName};
-use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
+use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 
 /// What a response holds besides its document, in bytes: `_id`, `_rev`, and the names of attachments.
 const ENVELOPE_BYTES: usize = 1024 * 1024;
@@ -89,7 +89,8 @@ impl Protocol for Couchdb {
     fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<ReadOutcome, Failure> {
         match (response.status, response.completeness) {
             (200, Completeness::Complete) => {
-                document(&response.body, id, peer).map(|found| ReadOutcome::new(Some(found)))
+                let document = own_members::read(&COUCHDB, &response.body, ("_id", id.as_str()), peer)?;
+                Ok(ReadOutcome::new(Some(document)))
             }
             (404, Completeness::Complete) if ErrorBody::of(response).is_some_and(|body| body.is_missing_document()) => {
                 Ok(ReadOutcome::new(None))
@@ -105,28 +106,4 @@ impl Protocol for Couchdb {
     fn batches(&self) -> Option<&dyn Batches> {
         Some(self)
     }
-}
-
-/// True for the members that are CouchDB's own: it refuses to store others that begin like them.
-fn is_reserved(name: &str) -> bool {
-    name.starts_with('_')
-}
-
-/// The document of a body, if it is the one that was asked for.
-fn document(body: &[u8], id: &DocumentId, peer: &str) -> Result<Document, Failure> {
-    let text = JsonText::of(body);
-    let members = Members::parse(text.as_str()).map_err(|error| COUCHDB.unreadable(200, &error, body, peer))?;
-    if members.string("_id").as_deref() != Some(id.as_str()) {
-        return Err(Failure::not_what_was_asked(peer, "its document does not have the id that was asked for"));
-    }
-    let document = stored(&members);
-    if document.text().len() > MAX_DOCUMENT_BYTES {
-        return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
-    }
-    Ok(document)
-}
-
-/// What was stored, without the members that are CouchDB's own.
-fn stored(members: &Members) -> Document {
-    Document::new(std::mem::take(&mut *members.without(is_reserved, "")).into_bytes())
 }

@@ -39,7 +39,9 @@ fn no_byte_of_an_id_is_taken_for_something_else() {
 #[test]
 fn what_is_exported_is_what_was_stored() {
     let body = br#"{"_id":"userprofile::a","_rev":"1-x","n":1.50,"o":{"_id":1}}"#;
-    assert_eq!(document(body, &id("a"), "the peer").unwrap().text(), br#"{"n":1.50,"o":{"_id":1}}"#);
+    let response = test_tables::response(200, None, std::str::from_utf8(body).unwrap());
+    let found = protocol().read_document(&response, &id("a"), "the peer").unwrap();
+    assert_eq!(found.document.unwrap().text(), br#"{"n":1.50,"o":{"_id":1}}"#);
 }
 
 #[test]

@@ -18,6 +18,9 @@ use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Res
 use crate::bucket::{BucketError, Cursor, ErrorKind, IsReserved, Listed, NewDocument, Order, Page, write_line};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 
+/// The type of the error of an index that is not there.
+const NO_INDEX: &str = "index_not_found_exception";
+
 /// How many documents are sent at once.
 const MOST_DOCUMENTS: usize = 500;
 
@@ -152,7 +155,7 @@ impl Batches for Elasticsearch {
     }
 
     fn missing_codes(&self) -> &'static [&'static str] {
-        &["index_not_found_exception"]
+        &[NO_INDEX]
     }
 
     fn create(&self, exchange: &mut dyn Exchange) -> Result<Vec<String>, Failure> {
@@ -180,17 +183,12 @@ impl Batches for Elasticsearch {
 
 impl Elasticsearch {
     fn ensure_index(&self, exchange: &mut dyn Exchange) -> Result<(), Failure> {
-        let request = self.get_request_of(&DocumentId::sentinel());
-        let response = exchange.send(&request, MAX_SUMMARY_BYTES)?;
+        let response = exchange.send(&self.request(&DocumentId::sentinel()), MAX_SUMMARY_BYTES)?;
         match meaning::failure(&response, Operation::Read, exchange.peer(), &self.index) {
-            missing if missing.details.code.as_deref() == Some("index_not_found_exception") => Err(missing),
+            missing if missing.details.code.as_deref() == Some(NO_INDEX) => Err(missing),
             // Whatever else there is to say, the request that stores will say it better.
             _ => Ok(()),
         }
-    }
-
-    fn get_request_of(&self, id: &DocumentId) -> Request {
-        Request::get(format!("{}/_doc/{}", self.path, super::segment(id.as_str())))
     }
 
     /// Makes what was stored visible to a list, and begins one.

@@ -100,6 +100,10 @@ impl Elasticsearch {
         Self { index: settings.index.clone(), path: format!("/{}", segment(&settings.index)) }
     }
 
+    fn request(&self, id: &DocumentId) -> Request {
+        Request::get(format!("{}/_doc/{}", self.path, segment(id.as_str())))
+    }
+
     fn failure(&self, response: &Response, operation: Operation, peer: &str) -> Failure {
         meaning::failure(response, operation, peer, &self.index)
     }
@@ -123,7 +127,7 @@ impl Protocol for Elasticsearch {
     }
 
     fn get_request(&self, id: &DocumentId, _: &Call) -> Result<Request, BucketError> {
-        Ok(Request::get(format!("{}/_doc/{}", self.path, segment(id.as_str()))))
+        Ok(self.request(id))
     }
 
     fn read_document(&self, response: &Response, id: &DocumentId, peer: &str) -> Result<ReadOutcome, Failure> {

@@ -33,6 +33,7 @@ pub mod message;
 pub mod node;
 mod node_link;
 pub mod nodes;
+pub mod own_members;
 pub mod path_segment;
 mod prober;
 pub mod product;
