@@ -20,6 +20,7 @@ use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
+use support::left_out::is_left_out;
 use support::process::{bound, spawn};
 use tempfile::TempDir;
 use userprofiles::clock::{self, Deadline};
@@ -215,10 +216,6 @@ impl Sandbox {
 fn server_of(command: &str) -> Option<&str> {
     let rest = command.split_once("scripts/databases ")?.1;
     rest.split([' ', ')']).nth(1)
-}
-
-fn is_left_out(name: &str) -> bool {
-    std::env::var("USERPROFILES_TEST_WITHOUT").is_ok_and(|names| names.split([',', ' ']).any(|without| without == name))
 }
 
 /// `PATH` with the folder of the program under test in front.

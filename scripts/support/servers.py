@@ -82,8 +82,9 @@ def our_command(program, folder):
     return [str(program), "--config", str(settings)]
 
 
-def import_sample(command, folder):
-    if subprocess.run([*command, "import", str(SAMPLE)], cwd=folder, env=environment()).returncode != 0:
+def import_sample(command, folder, variables=None):
+    variables = environment() | (variables or {})
+    if subprocess.run([*command, "import", str(SAMPLE)], cwd=folder, env=variables).returncode != 0:
         raise Failure(f"{SAMPLE} could not be imported")
 
 

@@ -30,6 +30,14 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
+/// A double of one node with one user, and a folder for the password.
+fn couchdb() -> (CouchdbDouble, Node, tempfile::TempDir) {
+    let double = CouchdbDouble::new();
+    double.put("userprofile::johndoe", JOHN);
+    let node = double.node();
+    (double, node, tempfile::tempdir().unwrap())
+}
+
 fn couchdb_with_john(node: &Node, password_file: &Path, settings: &[&str]) -> Server {
     let urls = format!("couchdb.urls={}", node.url());
     let file = format!("couchdb.password_file={}", password_file.display());
@@ -40,10 +48,7 @@ fn couchdb_with_john(node: &Node, password_file: &Path, settings: &[&str]) -> Se
 #[test]
 fn thirty_two_clients_with_a_wrong_password_lock_no_account() {
     const CLIENTS: usize = 32;
-    let double = CouchdbDouble::new();
-    double.put("userprofile::johndoe", JOHN);
-    let node = double.node();
-    let folder = tempfile::tempdir().unwrap();
+    let (double, node, folder) = couchdb();
     let file = folder.path().join("password");
     for mode in crate::databases::MODES {
         write(&file, "wrong-marker");
@@ -71,10 +76,7 @@ fn thirty_two_clients_with_a_wrong_password_lock_no_account() {
 
 #[test]
 fn a_refused_password_is_not_sent_again_and_hup_brings_another() {
-    let double = CouchdbDouble::new();
-    double.put("userprofile::johndoe", JOHN);
-    let node = double.node();
-    let folder = tempfile::tempdir().unwrap();
+    let (double, node, folder) = couchdb();
     let file = folder.path().join("password");
     write(&file, "reader-pw");
     let server = couchdb_with_john(&node, &file, &[]);
@@ -96,10 +98,7 @@ fn a_refused_password_is_not_sent_again_and_hup_brings_another() {
 
 #[test]
 fn a_locked_account_is_a_sentence_of_its_own_and_heals() {
-    let double = CouchdbDouble::new();
-    double.put("userprofile::johndoe", JOHN);
-    let node = double.node();
-    let folder = tempfile::tempdir().unwrap();
+    let (double, node, folder) = couchdb();
     let file = folder.path().join("password");
     write(&file, "reader-pw");
     double.state().refusals = 5;

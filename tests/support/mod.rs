@@ -5,5 +5,6 @@
 #![allow(clippy::disallowed_methods, reason = "the rule about clocks and threads is for the program")]
 
 pub mod client;
+pub mod left_out;
 pub mod process;
 pub mod server;

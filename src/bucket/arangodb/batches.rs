@@ -13,16 +13,10 @@ use super::key;
 use super::meaning::{self, ErrorBody, Operation};
 use super::product::ARANGODB;
 use super::{Arangodb, segment};
+use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES, MOST_DOCUMENTS};
 use crate::bucket::rest::own_members::{is_reserved, stored};
-use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, Retry, bulk};
+use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, Retry};
 use crate::bucket::{BucketError, Cursor, IsReserved, Listed, Members, NewDocument, Order, Page};
-use crate::model::InvalidDocument;
-
-/// How many documents are sent at once.
-const MOST_DOCUMENTS: usize = 500;
-
-/// The longest response that holds no documents, in bytes.
-const MAX_SUMMARY_BYTES: usize = 4 * 1024 * 1024;
 
 /// The longest page of a list, in bytes.
 const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;
@@ -91,11 +85,7 @@ impl Batches for Arangodb {
                 return Err(Failure::not_what_was_asked(peer, "it does not name a document as stored"));
             }
         }
-        if stored.len() != documents.len() {
-            let reason = format!("{peer} named {} of {} documents as stored", stored.len(), documents.len());
-            return Err(Failure::new(BucketError::unavailable(reason), Retry::AfterPause));
-        }
-        Ok(())
+        bulk::ensure_all_named(stored.len(), documents, peer)
     }
 
     fn missing_codes(&self) -> &'static [&'static str] {
@@ -147,7 +137,7 @@ impl Arangodb {
         match (response.status, response.completeness) {
             (200 | 201, Completeness::Complete) => {}
             (200 | 201, Completeness::Truncated) => {
-                return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
+                return Err(Failure::too_large());
             }
             _ => return Err(self.failure(response, Operation::Read, peer)),
         }

@@ -1,28 +1,16 @@
 //! Each response of the table, which goes through the whole program in `tests/databases` too; and the paths of requests.
 
-use std::time::Duration;
-
 use super::*;
+use crate::bucket::Cursor;
 use crate::bucket::rest::Retry;
-use crate::bucket::rest::test_tables::{self, Scripted, shown};
-use crate::bucket::{Cursor, Trace};
+use crate::bucket::rest::test_tables::{self, Scripted, get_request, id, shown};
 use crate::config::LoginSettings;
-use crate::model::Username;
 
 fn protocol() -> Arangodb {
     let mut settings = ArangodbSettings::default();
     (settings.database, settings.collection) = ("profiles".to_owned(), "users".to_owned());
     settings.rest.login = LoginSettings { username: Some("reader".to_owned()), ..LoginSettings::default() };
     Arangodb::new(&settings)
-}
-
-fn id(username: &str) -> DocumentId {
-    DocumentId::of(&Username::parse(username).unwrap())
-}
-
-fn path(username: &str) -> String {
-    let call = Call { left: Duration::from_millis(1500), trace: &Trace::default() };
-    protocol().get_request(&id(username), &call).unwrap().path
 }
 
 #[test]
@@ -35,10 +23,11 @@ fn each_response_of_the_table_means_what_it_says() {
 
 #[test]
 fn the_path_has_the_key_and_the_request_the_time_that_is_left() {
-    assert_eq!(path("a b@x"), "/_db/profiles/_api/document/users/userprofile%3A%3Aa%3D20b%40x");
-    let call = Call { left: Duration::from_millis(1500), trace: &Trace::default() };
-    let request = protocol().get_request(&id("a"), &call).unwrap();
-    assert_eq!(request.fields, [("x-arango-queue-time-seconds", "1.500".to_owned())]);
+    assert_eq!(
+        get_request(&protocol(), "a b@x").path,
+        "/_db/profiles/_api/document/users/userprofile%3A%3Aa%3D20b%40x"
+    );
+    assert_eq!(get_request(&protocol(), "a").fields, [("x-arango-queue-time-seconds", "1.500".to_owned())]);
 }
 
 #[test]

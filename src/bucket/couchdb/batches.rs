@@ -7,27 +7,23 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::Couchdb;
 use super::meaning::{self, ErrorBody};
 use super::product::COUCHDB;
+use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES, MOST_DOCUMENTS};
+use crate::bucket::rest::json_text::present;
 use crate::bucket::rest::own_members::{is_reserved, stored};
 use crate::bucket::rest::path_segment::segment;
-use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, bulk};
+use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response};
 use crate::bucket::{BucketError, Cursor, IsReserved, Listed, Members, NewDocument, Page};
-use crate::model::{DocumentId, InvalidDocument};
+use crate::model::DocumentId;
 
 /// How often the documents of one call that met a conflict are sent again.
 const MOST_CONFLICTS: usize = 5;
-
-/// How many documents are sent at once.
-const MOST_DOCUMENTS: usize = 500;
-
-/// The longest response to a write or to a question for revisions, in bytes: some hundred bytes for each document.
-const MAX_SUMMARY_BYTES: usize = 4 * 1024 * 1024;
 
 /// The longest page of a list, in bytes.
 const MAX_PAGE_BYTES: usize = 64 * 1024 * 1024;
@@ -59,11 +55,6 @@ struct Revision {
     rev: String,
     #[serde(default)]
     deleted: bool,
-}
-
-/// A member that is there, be it `null`.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// What `_bulk_docs` says of one document.
@@ -215,9 +206,7 @@ impl Couchdb {
             (200, Completeness::Complete) => serde_json::from_slice::<Rows>(&response.body)
                 .map(|rows| rows.rows)
                 .map_err(|error| COUCHDB.unreadable(200, &error, &response.body, peer)),
-            (200, Completeness::Truncated) => {
-                Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)))
-            }
+            (200, Completeness::Truncated) => Err(Failure::too_large()),
             _ => Err(self.failure(response, peer)),
         }
     }

@@ -1,26 +1,14 @@
 //! Each response of the table, which goes through the whole program in `tests/databases` too; and the paths of requests.
 
-use std::time::Duration;
-
 use super::*;
-use crate::bucket::rest::test_tables::{self, Scripted, shown};
-use crate::bucket::{Cursor, Trace};
+use crate::bucket::Cursor;
+use crate::bucket::rest::test_tables::{self, Scripted, get_request, id, shown};
 use crate::config::LoginSettings;
-use crate::model::Username;
 
 fn protocol() -> Couchdb {
     let mut settings = CouchdbSettings { database: "profiles".to_owned(), ..CouchdbSettings::default() };
     settings.rest.login = LoginSettings { username: Some("reader".to_owned()), ..LoginSettings::default() };
     Couchdb::new(&settings)
-}
-
-fn id(username: &str) -> DocumentId {
-    DocumentId::of(&Username::parse(username).unwrap())
-}
-
-fn path(username: &str) -> String {
-    let call = Call { left: Duration::from_millis(1500), trace: &Trace::default() };
-    protocol().get_request(&id(username), &call).unwrap().path
 }
 
 #[test]
@@ -33,7 +21,7 @@ fn each_response_of_the_table_means_what_it_says() {
 
 #[test]
 fn no_byte_of_an_id_is_taken_for_something_else() {
-    assert_eq!(path("a+b/c %é"), "/profiles/userprofile%3A%3Aa%2Bb%2Fc%20%25%C3%A9");
+    assert_eq!(get_request(&protocol(), "a+b/c %é").path, "/profiles/userprofile%3A%3Aa%2Bb%2Fc%20%25%C3%A9");
 }
 
 #[test]

@@ -8,24 +8,19 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::meaning::{self, Operation, TypedError};
 use super::product::ELASTICSEARCH;
 use super::{Elasticsearch, Hit, document};
+use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES, MOST_DOCUMENTS};
 use crate::bucket::rest::json_text::JsonText;
-use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, Retry, bulk};
+use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, Retry};
 use crate::bucket::{BucketError, Cursor, ErrorKind, IsReserved, Listed, NewDocument, Order, Page, write_line};
-use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
+use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 
 /// The type of the error of an index that is not there.
 const NO_INDEX: &str = "index_not_found_exception";
-
-/// How many documents are sent at once.
-const MOST_DOCUMENTS: usize = 500;
-
-/// The longest response that holds no documents, in bytes.
-const MAX_SUMMARY_BYTES: usize = 4 * 1024 * 1024;
 
 /// The longest response with documents, in bytes: one of the largest, or many small ones.
 const MAX_PAGE_BYTES: usize = 3 * MAX_DOCUMENT_BYTES;
@@ -60,7 +55,7 @@ const METADATA: [&str; 19] = [
 ];
 
 /// Where a list goes on: ids whose documents come next, and the scroll that has those behind them.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Deserialize, Serialize)]
 struct Position<'a> {
     #[serde(borrow)]
     scroll: Option<Cow<'a, str>>,
@@ -146,11 +141,7 @@ impl Batches for Elasticsearch {
                 let kind = error.as_ref().map_or("", TypedError::decisive_kind);
                 Err(meaning::of_type(*status, kind, Operation::Store, peer, &self.index).about(&document.id))
             }
-            None if items.len() != documents.len() => {
-                let reason = format!("{peer} named {} of {} documents as stored", items.len(), documents.len());
-                Err(Failure::new(BucketError::unavailable(reason), Retry::AfterPause))
-            }
-            None => Ok(()),
+            None => bulk::ensure_all_named(items.len(), documents, peer),
         }
     }
 
@@ -163,12 +154,12 @@ impl Batches for Elasticsearch {
         let index = json!({"mappings": {"enabled": false}});
         let response =
             exchange.send(&Request::put(self.path.clone(), index.to_string().into_bytes()), MAX_SUMMARY_BYTES)?;
-        let failure = match response.status {
-            200 => return Ok(vec![format!("the index {:?}", self.index)]),
-            _ => self.failure(&response, Operation::Create, exchange.peer()),
-        };
-        match serde_json::from_slice::<Value>(&response.body) {
-            Ok(body) if body["error"]["type"] == "resource_already_exists_exception" => Ok(Vec::new()),
+        if response.status == 200 {
+            return Ok(vec![format!("the index {:?}", self.index)]);
+        }
+        let failure = self.failure(&response, Operation::Create, exchange.peer());
+        match failure.details.code.as_deref() {
+            Some("resource_already_exists_exception") => Ok(Vec::new()),
             _ => Err(failure),
         }
     }
@@ -307,9 +298,7 @@ impl Elasticsearch {
         match (response.status, response.completeness) {
             (200, Completeness::Complete) => serde_json::from_str(text.as_str())
                 .map_err(|error| ELASTICSEARCH.unreadable(200, &error, &response.body, peer)),
-            (200, Completeness::Truncated) => {
-                Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)))
-            }
+            (200, Completeness::Truncated) => Err(Failure::too_large()),
             _ => Err(self.failure(response, operation, peer)),
         }
     }

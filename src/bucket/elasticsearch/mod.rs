@@ -26,7 +26,7 @@ use super::rest::{
 };
 use super::{BucketError, Document};
 use crate::config::{DatabaseName, ElasticsearchSettings};
-use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
+use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 use meaning::Operation;
 use product::ELASTICSEARCH;
 
@@ -164,7 +164,7 @@ impl Protocol for Elasticsearch {
 fn document(text: &JsonText, source: &RawValue) -> Result<Document, Failure> {
     let bytes = text.original(source.get());
     if bytes.len() > MAX_DOCUMENT_BYTES {
-        return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
+        return Err(Failure::too_large());
     }
     Ok(Document::new(bytes.to_vec()))
 }

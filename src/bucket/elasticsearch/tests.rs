@@ -1,24 +1,12 @@
 //! Each response of the table, which goes through the whole program in `tests/databases` too; and the paths of requests.
 
-use std::time::Duration;
-
 use super::*;
+use crate::bucket::Cursor;
 use crate::bucket::rest::Retry;
-use crate::bucket::rest::test_tables::{self, Scripted, shown};
-use crate::bucket::{Cursor, Trace};
-use crate::model::Username;
+use crate::bucket::rest::test_tables::{self, Scripted, get_request, id, shown};
 
 fn protocol() -> Elasticsearch {
     Elasticsearch::new(&ElasticsearchSettings { index: "profiles".to_owned(), ..ElasticsearchSettings::default() })
-}
-
-fn id(username: &str) -> DocumentId {
-    DocumentId::of(&Username::parse(username).unwrap())
-}
-
-fn path(username: &str) -> String {
-    let call = Call { left: Duration::from_millis(1500), trace: &Trace::default() };
-    protocol().get_request(&id(username), &call).unwrap().path
 }
 
 #[test]
@@ -31,7 +19,7 @@ fn each_response_of_the_table_means_what_it_says() {
 
 #[test]
 fn no_byte_of_an_id_is_taken_for_something_else() {
-    assert_eq!(path("a+b/c %é"), "/profiles/_doc/userprofile%3A%3Aa%2Bb%2Fc%20%25%C3%A9");
+    assert_eq!(get_request(&protocol(), "a+b/c %é").path, "/profiles/_doc/userprofile%3A%3Aa%2Bb%2Fc%20%25%C3%A9");
 }
 
 #[test]
@@ -97,7 +85,7 @@ fn a_scroll_whose_answer_is_lost_is_not_asked_again_and_one_with_holes_is_none()
     for outcome in [
         Err(Failure::of_node(BucketError::unavailable("the connection broke"))),
         Err(Failure::of_node(BucketError::timeout("no answer")).with(Retry::Reconnect)),
-        Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge))),
+        Err(Failure::too_large()),
         Ok((503, "")),
         Ok((429, "")),
         Ok((404, missing)),

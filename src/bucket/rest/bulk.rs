@@ -3,11 +3,30 @@
 //! Invariant: pure. A body is made in memory that was taken at once: a buffer that grows would leave pieces of documents
 //! behind.
 
-use crate::bucket::NewDocument;
+use super::failure::{Failure, Retry};
+use crate::bucket::{BucketError, NewDocument};
 
 /// The documents of one request have this many bytes at most, unless one alone has more. A server holds a request several
 /// times over while it works on it, and a request that fails is sent again, so it should not be much.
 const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+
+/// The longest response that holds no documents, in bytes: some hundred bytes for each document of a request.
+pub const MAX_SUMMARY_BYTES: usize = 4 * 1024 * 1024;
+
+/// How many documents are sent at once, where nothing about a product asks for another number.
+pub const MOST_DOCUMENTS: usize = 500;
+
+/// Checks that every document of a request was named in its response.
+///
+/// # Errors
+/// [`Failure`] if there were fewer or more; the same may be sent again.
+pub fn ensure_all_named(named: usize, documents: &[NewDocument], peer: &str) -> Result<(), Failure> {
+    if named == documents.len() {
+        return Ok(());
+    }
+    let reason = format!("{peer} named {named} of {} documents as stored", documents.len());
+    Err(Failure::new(BucketError::unavailable(reason), Retry::AfterPause))
+}
 
 /// How many of these documents belong in one request, of at most `most`.
 #[must_use]

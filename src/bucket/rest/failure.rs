@@ -83,6 +83,12 @@ impl Failure {
         Self::new(error, Retry::Never)
     }
 
+    /// A document, or a page of documents, that is too large to be read.
+    #[must_use]
+    pub fn too_large() -> Self {
+        Self::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge))
+    }
+
     /// A failure before anything was sent.
     #[must_use]
     pub fn not_sent(error: BucketError) -> Self {

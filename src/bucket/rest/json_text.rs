@@ -2,6 +2,8 @@
 //!
 //! Invariant: pure. One document with broken bytes never takes the others of its response with it.
 
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 /// The bytes of a response, and a text of the same length to be parsed in their place.
@@ -50,6 +52,14 @@ fn with_question_marks(bytes: &[u8]) -> Zeroizing<String> {
         text.extend(chunk.invalid().iter().map(|_| '?'));
     }
     text
+}
+
+/// A member that is there, be it `null`: for `deserialize_with`, since an `Option` alone takes the one for the other.
+///
+/// # Errors
+/// As the deserializer says.
+pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

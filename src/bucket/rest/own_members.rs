@@ -6,8 +6,8 @@
 use super::failure::Failure;
 use super::json_text::JsonText;
 use super::product::Product;
-use crate::bucket::{BucketError, Document, Members};
-use crate::model::{InvalidDocument, MAX_DOCUMENT_BYTES};
+use crate::bucket::{Document, Members};
+use crate::model::MAX_DOCUMENT_BYTES;
 
 /// True for the members that are the product's own: it refuses to store others that begin like them.
 #[must_use]
@@ -33,7 +33,7 @@ pub fn read(product: &Product, body: &[u8], (name, expected): (&str, &str), peer
     }
     let document = stored(&members);
     if document.text().len() > MAX_DOCUMENT_BYTES {
-        return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
+        return Err(Failure::too_large());
     }
     Ok(document)
 }

@@ -6,8 +6,6 @@ use serde_json::error::Category;
 
 use super::failure::{ErrorScope, Failure, Meaning, Retry};
 use super::product::Product;
-use crate::bucket::BucketError;
-use crate::model::InvalidDocument;
 
 impl Product {
     /// The failure that an HTTP status means where the body brings no code.
@@ -51,7 +49,7 @@ impl Product {
     #[must_use]
     pub fn overlong(&self, status: u16, beginning: &[u8], peer: &str) -> Failure {
         if status == 200 && beginning.trim_ascii_start().starts_with(b"{") {
-            return Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge));
+            return Failure::too_large();
         }
         self.status_failure(status, peer)
     }
@@ -60,8 +58,9 @@ impl Product {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bucket::ErrorKind;
     use crate::bucket::rest::test_tables::PRODUCT;
+    use crate::bucket::{BucketError, ErrorKind};
+    use crate::model::InvalidDocument;
 
     /// The conditions that SDKs retry, and those that they report (facts of the SDKs, by HTTP status alone).
     #[test]

@@ -185,10 +185,20 @@ impl Exchange for Scripted {
     }
 }
 
+/// The id of a user.
+pub fn id(username: &str) -> DocumentId {
+    DocumentId::of(&Username::parse(username).unwrap())
+}
+
+/// The request that reads a user, with 1.5 s left.
+pub fn get_request(protocol: &dyn Protocol, username: &str) -> Request {
+    let call = Call { left: Duration::from_millis(1500), trace: &Trace::default() };
+    protocol.get_request(&id(username), &call).unwrap()
+}
+
 /// A document to be stored.
 pub fn new_document(username: &str, text: &str) -> NewDocument {
-    let id = DocumentId::of(&Username::parse(username).unwrap());
-    NewDocument { id, text: Zeroizing::new(text.to_owned()) }
+    NewDocument { id: id(username), text: Zeroizing::new(text.to_owned()) }
 }
 
 /// The ids and texts of a page, and its cursor.

@@ -6,17 +6,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::left_out::is_left_out;
+
 /// A running server.
 pub struct RealServer {
     pub name: &'static str,
     home: PathBuf,
     /// How it is reached: names of the environment and their values.
     pub settings: BTreeMap<String, String>,
-}
-
-/// True if it is left out of the tests by its name.
-pub fn is_left_out(name: &str) -> bool {
-    std::env::var("USERPROFILES_TEST_WITHOUT").is_ok_and(|names| names.split([',', ' ']).any(|without| without == name))
 }
 
 impl RealServer {

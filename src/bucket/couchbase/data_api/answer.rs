@@ -13,7 +13,7 @@ use super::meaning;
 use crate::bucket::couchbase::product::{COUCHBASE, Target};
 use crate::bucket::rest::{Completeness, Failure, ReadOutcome, Response, Retry};
 use crate::bucket::{BucketError, Document};
-use crate::model::{DocumentId, InvalidDocument, UserInDb};
+use crate::model::{DocumentId, UserInDb};
 
 /// The one code that is no error for us.
 const NO_DOCUMENT: &str = "DocumentNotFound";
@@ -36,7 +36,7 @@ pub fn read(response: &Response, id: &DocumentId, peer: &str, target: &Target) -
     let document = match (response.status, response.completeness) {
         (200, Completeness::Complete) => Some(of_body(response, id, peer)?),
         (200, Completeness::Truncated) => {
-            return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
+            return Err(Failure::too_large());
         }
         (status, Completeness::Complete) => of_error(status, &response.body, id, peer, target)?,
         (status, Completeness::Truncated) => return Err(of_status(status, peer, target)),

@@ -5,11 +5,11 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::bucket::couchbase::product::{self, COUCHBASE, Target};
-use crate::bucket::rest::json_text::JsonText;
+use crate::bucket::rest::json_text::{JsonText, present};
 use crate::bucket::rest::{Failure, Meaning, ReadOutcome, Retry};
 use crate::bucket::{BucketError, Document};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
@@ -52,11 +52,6 @@ struct ErrorBody<'a> {
     password_expired: Option<&'a RawValue>,
 }
 
-/// A member that is there, be it `null`: a document may be.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
-}
-
 /// Reads a complete response. `peer` is who answered, in words for a reason.
 ///
 /// # Errors
@@ -94,7 +89,7 @@ fn of_envelope(body: &[u8], id: &DocumentId, peer: &str) -> Result<Option<Docume
         json.as_bytes().to_vec()
     };
     if text.len() > MAX_DOCUMENT_BYTES {
-        return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
+        return Err(Failure::too_large());
     }
     Ok(Some(Document::new(text)))
 }

@@ -59,7 +59,7 @@ fn of_row(row: &RawValue, body: &JsonText, id: &DocumentId, peer: &str) -> Resul
     }
     let bytes = body.original(row.doc.get());
     if bytes.len() > MAX_DOCUMENT_BYTES {
-        return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::TooLarge)));
+        return Err(Failure::too_large());
     }
     Ok(Document::new(bytes.to_vec()))
 }

@@ -340,8 +340,8 @@ impl LoginSession<'_> {
         }
     }
 
-    /// Records that the database refused them with this error. True if there are credentials to try now, after waiting for them until
-    /// `deadline` at most; false if the refusal is final.
+    /// Records that the database refused them with this error. True if there are credentials to try now, after waiting for
+    /// them until `deadline` at most; false if the refusal is final.
     #[must_use]
     pub fn refused(&mut self, error: &BucketError, deadline: Deadline) -> bool {
         if self.credentials.is_nobody() {
