@@ -19,6 +19,7 @@ mod error;
 mod json_line;
 mod members;
 mod pool;
+pub mod remote;
 pub mod report;
 pub mod rest;
 mod trace;

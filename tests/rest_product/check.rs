@@ -1,8 +1,9 @@
 //! `check`: its steps one by one, and which of them fails for what.
 
 use secrecy::SecretString;
+use userprofiles::bucket::remote::check::NoProductSteps;
 use userprofiles::bucket::report::{Outcome, Report, Step, Verdict};
-use userprofiles::bucket::rest::check::{NoProductSteps, run};
+use userprofiles::bucket::rest::check::run;
 
 use crate::server::{Mood, ToyServer};
 use crate::tls::Secured;

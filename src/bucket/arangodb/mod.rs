@@ -14,12 +14,12 @@ mod product;
 mod tests;
 
 use super::BucketError;
-use super::rest::check::{CodeStep, CodeSteps};
+use super::remote::check::{CodeStep, CodeSteps};
 use super::rest::own_members;
 use super::rest::path_segment::segment;
 use super::rest::{
-    Batches, Call, Completeness, Failure, LoginConfig, Plan, Product, Protocol, ReadOutcome, Request, Response,
-    RestDriver,
+    Batches, Call, Completeness, Failure, LoginConfig, Product, Protocol, ReadOutcome, Request, Response, RestDriver,
+    plan,
 };
 use crate::config::{ArangodbSettings, DatabaseName};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
@@ -43,7 +43,7 @@ pub static DRIVER: RestDriver = RestDriver {
     plan: |settings| {
         let ArangodbSettings { database, collection, rest } = &settings.arangodb;
         let documents = format!("the collection {collection:?} of the database {database:?}");
-        Plan::new(&documents, LoginConfig::from(&rest.login), rest)
+        plan(&documents, LoginConfig::from(&rest.login), rest)
     },
     steps: |settings| {
         let ArangodbSettings { database, collection, .. } = &settings.arangodb;

@@ -16,12 +16,12 @@ use meaning::ErrorBody;
 use product::{COUCHDB, Target};
 
 use super::BucketError;
-use super::rest::check::{CodeStep, CodeSteps};
+use super::remote::check::{CodeStep, CodeSteps};
 use super::rest::own_members;
 use super::rest::path_segment::segment;
 use super::rest::{
-    Batches, Call, Completeness, Failure, LoginConfig, Plan, Product, Protocol, ReadOutcome, Request, Response,
-    RestDriver,
+    Batches, Call, Completeness, Failure, LoginConfig, Product, Protocol, ReadOutcome, Request, Response, RestDriver,
+    plan,
 };
 use crate::config::{CouchdbSettings, DatabaseName};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
@@ -35,7 +35,7 @@ pub static DRIVER: RestDriver = RestDriver {
     protocol: |settings| Box::new(Couchdb::new(&settings.couchdb)),
     plan: |settings| {
         let CouchdbSettings { database, rest } = &settings.couchdb;
-        Plan::new(&format!("the database {database:?}"), LoginConfig::from(&rest.login), rest)
+        plan(&format!("the database {database:?}"), LoginConfig::from(&rest.login), rest)
     },
     steps: |settings| {
         let database = &settings.couchdb.database;

@@ -17,12 +17,12 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::rest::check::{CodeStep, CodeSteps};
+use super::remote::check::{CodeStep, CodeSteps};
 use super::rest::json_text::JsonText;
 use super::rest::path_segment::segment;
 use super::rest::{
-    Batches, Call, Completeness, Failure, LoginConfig, Plan, Product, Protocol, ReadOutcome, Request, Response,
-    RestDriver, Scheme,
+    Batches, Call, Completeness, Failure, LoginConfig, Product, Protocol, ReadOutcome, Request, Response, RestDriver,
+    Scheme, plan,
 };
 use super::{BucketError, Document};
 use crate::config::{DatabaseName, ElasticsearchSettings};
@@ -39,7 +39,7 @@ pub static DRIVER: RestDriver = RestDriver {
     protocol: |settings| Box::new(Elasticsearch::new(&settings.elasticsearch)),
     plan: |settings| {
         let ElasticsearchSettings { index, rest, .. } = &settings.elasticsearch;
-        Plan::new(&format!("the index {index:?}"), login(&settings.elasticsearch), rest)
+        plan(&format!("the index {index:?}"), login(&settings.elasticsearch), rest)
     },
     steps: |settings| {
         let index = &settings.elasticsearch.index;

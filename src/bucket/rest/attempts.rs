@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
-use super::failure::{ErrorScope, Failure, Retry};
 use super::node_link::NodeLink;
+use super::nodes::Candidates;
 use super::nodes::health::FailureAge;
-use super::nodes::{Candidates, Endpoint};
 use super::protocol::Exchange;
 use crate::bucket::BucketTimeouts;
+use crate::bucket::remote::Endpoint;
+use crate::bucket::remote::failure::{ErrorScope, Failure, Retry};
 use crate::clock::{self, BackOff};
 use crate::observe::Observation;
 

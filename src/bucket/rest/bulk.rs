@@ -3,7 +3,7 @@
 //! Invariant: pure. A body is made in memory that was taken at once: a buffer that grows would leave pieces of documents
 //! behind.
 
-use super::failure::{Failure, Retry};
+use crate::bucket::remote::failure::{Failure, Retry};
 use crate::bucket::{BucketError, NewDocument};
 
 /// The documents of one request have this many bytes at most, unless one alone has more. A server holds a request several

@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use super::access::Access;
 use super::nodes::{Discovery, Nodes};
 use super::protocol::Protocol;
+use crate::bucket::remote::access::Access;
 
 /// The nodes of one database, and how to ask them.
 pub struct Cluster {

@@ -9,9 +9,9 @@ use super::attempts::{self, Policy};
 use super::batch;
 use super::client::MAX_IDLE_AGE;
 use super::cluster::Cluster;
-use super::failure::Failure;
 use super::node_link::NodeLink;
 use super::protocol::{self, Exchange, ReadOutcome};
+use crate::bucket::remote::failure::Failure;
 use crate::bucket::{
     Bucket, BucketError, BucketTimeouts, Cursor, Details, Document, NewDocument, Page, Trace, get_each,
 };

@@ -4,21 +4,14 @@
 
 use std::sync::Arc;
 
-use super::access::Access;
-use super::auth::LoginConfig;
 use super::cluster::Cluster;
 use super::connection::RestConnection;
-use super::nodes::Security;
 use super::prober;
 use super::protocol::Batches;
+use crate::bucket::remote::ReloadFrom;
 use crate::bucket::{Bucket, BucketError, BucketTimeouts, Database, IsReserved, Order};
 use crate::clock::Deadline;
-use crate::config::{DatabaseName, Settings, TlsSettings};
-use crate::observe::Observation;
-
-/// What a database takes from new settings; `None` if they name another place or another user, whose secrets are not for
-/// this one.
-pub type ReloadFrom = dyn Fn(&Settings) -> Option<(LoginConfig, TlsSettings)> + Send + Sync;
+use crate::config::{DatabaseName, Settings};
 
 /// A [`Database`] over HTTP.
 pub struct RestDatabase {
@@ -58,12 +51,7 @@ impl Database for RestDatabase {
     }
 
     fn describe(&self) -> String {
-        let Access { product, tls, .. } = &self.cluster.access;
-        let security = match tls.security() {
-            Security::Plain => "without TLS",
-            Security::Tls => "with TLS",
-        };
-        format!("{}, {}, {}, {security}", product.name, self.place, self.cluster.access.identity())
+        self.cluster.access.describe(&self.place)
     }
 
     fn order(&self) -> Order {
@@ -75,18 +63,7 @@ impl Database for RestDatabase {
     }
 
     fn reload(&self, settings: &Settings) -> Result<(), BucketError> {
-        let Access { product, login, tls, observer, .. } = &self.cluster.access;
-        let Some((new_login, new_tls)) = (self.reload_from)(settings) else {
-            observer.emit(&Observation::ReloadPostponed { section: product.section, place: product.hosts });
-            return Ok(());
-        };
-        // First what can fail, and then what cannot: half of it must not be applied.
-        let configuration = tls.read_again(&new_tls)?;
-        login.reload(&new_login)?;
-        if let Some(configuration) = configuration {
-            tls.replace(configuration);
-        }
-        Ok(())
+        self.cluster.access.reload((self.reload_from)(settings))
     }
 
     fn open(&self, timeouts: &BucketTimeouts, deadline: Deadline) -> Result<Box<dyn Bucket>, BucketError> {

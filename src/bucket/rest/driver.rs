@@ -4,17 +4,20 @@
 
 use std::sync::Arc;
 
-use super::access::Access;
-use super::auth::LoginConfig;
-use super::check::{self, CodeSteps};
+use super::check;
 use super::cluster::Cluster;
 use super::database::RestDatabase;
-use super::nodes::{Endpoint, Fixed, Nodes, Security};
+use super::nodes::{Fixed, Nodes};
 use super::protocol::Protocol;
 use crate::bucket::driver::{Driver, Opening};
+use crate::bucket::remote::Plan;
+use crate::bucket::remote::access::Access;
+use crate::bucket::remote::auth::LoginConfig;
+use crate::bucket::remote::check::CodeSteps;
+use crate::bucket::remote::{Endpoint, Security};
 use crate::bucket::report::Report;
 use crate::bucket::{BucketError, Database};
-use crate::config::{DatabaseName, RestSettings, Settings, TlsSettings, Url};
+use crate::config::{DatabaseName, RestSettings, Settings, Url};
 
 /// What a product supplies.
 pub struct RestDriver {
@@ -28,33 +31,11 @@ pub struct RestDriver {
     pub steps: fn(&Settings) -> CodeSteps,
 }
 
-/// Which documents are asked for, where, and as whom.
-pub struct Plan {
-    place: String,
-    login: LoginConfig,
-    tls: TlsSettings,
-    nodes: Vec<Endpoint>,
-}
-
-impl Plan {
-    /// `documents` says which, as in `the database "users"`.
-    #[must_use]
-    pub fn new(documents: &str, login: LoginConfig, rest: &RestSettings) -> Self {
-        let nodes: Vec<Endpoint> = rest.urls.iter().map(endpoint).collect();
-        let authorities: Vec<String> = nodes.iter().map(Endpoint::authority).collect();
-        let place = format!("{documents} at {}", authorities.join(", "));
-        Self { place, login, tls: rest.tls.clone(), nodes }
-    }
-
-    /// TLS if any node has it: only then are certificates read.
-    fn security(&self) -> Security {
-        let has_tls = self.nodes.iter().any(|node| node.security == Security::Tls);
-        if has_tls { Security::Tls } else { Security::Plain }
-    }
-
-    fn is_same_place(&self, other: &Self) -> bool {
-        self.place == other.place && self.nodes == other.nodes && self.login.scheme == other.login.scheme
-    }
+/// The plan of a section that names its nodes by URLs. `documents` says which, as in `the database "users"`.
+#[must_use]
+pub fn plan(documents: &str, login: LoginConfig, rest: &RestSettings) -> Plan {
+    let nodes = rest.urls.iter().map(endpoint).collect();
+    Plan::new(documents, login, rest.tls.clone(), nodes)
 }
 
 fn endpoint(url: &Url) -> Endpoint {
@@ -72,11 +53,7 @@ impl RestDriver {
         nodes.set(&plan.nodes);
         let cluster = Cluster { access, protocol, nodes, discovery: Arc::new(Fixed) };
         let place = plan.place.clone();
-        let reload_from = move |new: &Settings| {
-            let new = plan_of(new);
-            new.is_same_place(&plan).then(|| (new.login.clone(), new.tls.clone()))
-        };
-        RestDatabase::open(self.name, place, cluster, Box::new(reload_from))
+        RestDatabase::open(self.name, place, cluster, Box::new(move |new| plan.reload_from(plan_of(new))))
     }
 }
 

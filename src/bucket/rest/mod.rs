@@ -7,8 +7,7 @@
 //! - `attempts` is the one loop that tries again: on another node, over a new connection, with new credentials, after a
 //!   pause. `batch` stores and lists many documents by it. `node_link` is what it tries on: the current node.
 //! - `nodes` knows which nodes can be asked: `health` decides, and the thread of `prober` finds out.
-//! - `node` is a client of one node; `client` is one exchange of it over `ureq`, with `tls` and `auth`.
-//! - `check` has the steps of `check` that all products share.
+//! - `node` is a client of one node; `client` is one exchange of it over `ureq`, with TLS by `tls_connector`.
 //!
 //! A read: `connection` → `attempts` → `node_link` → `protocol::get` → the product's request → `node` → `client` → the product
 //! reads the response. A write: `connection` → `batch` → `attempts` → `node_link` → the product's `Batches` → `node` → `client`.
@@ -16,9 +15,7 @@
 //! Invariant: nothing here names a product. No message of a server, which may hold values of documents, and no secret gets
 //! into an error or a log line.
 
-pub mod access;
 mod attempts;
-pub mod auth;
 mod batch;
 pub mod bulk;
 pub mod check;
@@ -27,7 +24,6 @@ mod cluster;
 mod connection;
 mod database;
 mod driver;
-pub mod failure;
 pub mod json_text;
 pub mod message;
 pub mod node;
@@ -36,20 +32,19 @@ pub mod nodes;
 pub mod own_members;
 pub mod path_segment;
 mod prober;
-pub mod product;
 pub mod protocol;
 mod status;
 #[cfg(test)]
 pub(super) mod test_tables;
-pub mod tls;
+mod tls_connector;
 
-pub use access::Access;
-pub use auth::{LoginConfig, Scheme};
+pub use super::remote::{
+    Access, Advice, Endpoint, ErrorScope, Failure, LoginConfig, LoginPolicy, Meaning, Plan, Product, ReloadFrom, Retry,
+    Scheme, Security,
+};
 pub use cluster::Cluster;
-pub use database::{ReloadFrom, RestDatabase};
-pub use driver::{Plan, RestDriver};
-pub use failure::{ErrorScope, Failure, Meaning, Retry};
+pub use database::RestDatabase;
+pub use driver::{RestDriver, plan};
 pub use message::{Call, Completeness, Method, Payload, Request, Response};
-pub use nodes::{Discovery, Endpoint, Fixed, Nodes, Security};
-pub use product::{Advice, LoginPolicy, Product};
+pub use nodes::{Discovery, Fixed, Nodes};
 pub use protocol::{Batches, Exchange, Many, Protocol, ReadOutcome, Warning};

@@ -2,13 +2,13 @@
 //!
 //! Invariant: at most one connection is open, and at most one request is on it.
 
-use super::access::Access;
-use super::auth::Credentials;
 use super::client::{Client, SendOptions};
-use super::failure::Failure;
 use super::message::{Call, Request, Response};
-use super::nodes::Endpoint;
 use super::protocol::Exchange;
+use crate::bucket::remote::Endpoint;
+use crate::bucket::remote::access::Access;
+use crate::bucket::remote::auth::Credentials;
+use crate::bucket::remote::failure::Failure;
 use crate::bucket::{BucketTimeouts, Trace};
 use crate::clock::{self, Deadline};
 

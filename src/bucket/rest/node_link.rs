@@ -5,13 +5,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::auth::Credentials;
 use super::cluster::Cluster;
-use super::failure::{ErrorScope, Failure};
 use super::node::NodeClient;
+use super::nodes::Candidates;
 use super::nodes::health::{Alternatives, FailureAge, Selection};
-use super::nodes::{Candidates, Endpoint};
 use super::protocol::Exchange;
+use crate::bucket::remote::Endpoint;
+use crate::bucket::remote::auth::Credentials;
+use crate::bucket::remote::failure::{ErrorScope, Failure};
 use crate::bucket::{BucketError, Trace};
 use crate::clock::{self, Deadline};
 

@@ -3,9 +3,9 @@
 //! Invariant: pure. What was stored comes out without those members and otherwise as it is; a document is believed only by
 //! the member that names it.
 
-use super::failure::Failure;
 use super::json_text::JsonText;
-use super::product::Product;
+use crate::bucket::remote::failure::Failure;
+use crate::bucket::remote::product::Product;
 use crate::bucket::{Document, Members};
 use crate::model::MAX_DOCUMENT_BYTES;
 

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cluster::Cluster;
-use super::failure::{ErrorScope, Failure, Retry};
 use super::node::NodeClient;
 use super::nodes::health::{DueProbe, ProbeOutcome};
 use super::protocol;
+use crate::bucket::remote::failure::{ErrorScope, Failure, Retry};
 use crate::bucket::{BucketError, Trace};
 use crate::clock::{self, Deadline};
 use crate::model::DocumentId;

@@ -3,9 +3,9 @@
 //! Invariant: pure. A [`Protocol`] makes requests and reads responses; whom to ask, over which connection and how often is
 //! decided by `attempts`.
 
-use super::failure::Failure;
 use super::message::{Call, Request, Response};
-use super::product::Product;
+use crate::bucket::remote::failure::Failure;
+use crate::bucket::remote::product::Product;
 use crate::bucket::{BucketError, Cursor, Details, Document, IsReserved, NewDocument, Order, Page};
 use crate::model::DocumentId;
 

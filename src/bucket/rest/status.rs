@@ -4,8 +4,8 @@
 
 use serde_json::error::Category;
 
-use super::failure::{ErrorScope, Failure, Meaning, Retry};
-use super::product::Product;
+use crate::bucket::remote::failure::{ErrorScope, Failure, Meaning, Retry};
+use crate::bucket::remote::product::Product;
 
 impl Product {
     /// The failure that an HTTP status means where the body brings no code.

@@ -1,4 +1,4 @@
-//! Tables of responses and what they mean, for the tests of protocols; and a product for the tests of what all share.
+//! Tables of responses and what they mean, for the tests of protocols.
 //!
 //! The files are in `tests/data`: the same rows go through the real program in the tests of each product.
 
@@ -8,32 +8,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::auth::LoginConfig;
 use super::{
-    Access, Advice, Call, Cluster, Completeness, Endpoint, Exchange, Failure, Fixed, LoginPolicy, Method, Nodes,
-    Product, Protocol, ReadOutcome, Request, Response, Retry, Security,
+    Access, Call, Cluster, Completeness, Endpoint, Exchange, Failure, Fixed, LoginConfig, Method, Nodes, Product,
+    Protocol, ReadOutcome, Request, Response, Retry, Security,
 };
+pub use crate::bucket::remote::test_product::PRODUCT;
 use crate::bucket::{BucketError, BucketTimeouts, Document, NewDocument, Page, Trace};
 use crate::config::{LoginSettings, TlsSettings};
 use crate::model::{DocumentId, UserInDb, Username};
 use crate::observe::Observer;
-
-/// A fictitious product for tests.
-pub const PRODUCT: Product = Product {
-    name: "Toy",
-    section: "toy",
-    hosts: "urls",
-    login: LoginPolicy::FOLLOW_ROTATION,
-    advice: Advice {
-        wrong_login: "set [toy] username and password_file to a user that it knows",
-        missing_right: "the user of [toy] username needs the right to read",
-        use_tls: "write https:// in [toy] urls",
-        no_tls: "write http:// in [toy] urls",
-        not_listening: "see that Toy runs there",
-        other_names: "",
-        no_batches: "take the tools of Toy",
-    },
-};
 
 /// A response of a service, and what it means.
 #[derive(Deserialize)]

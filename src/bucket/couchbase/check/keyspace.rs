@@ -6,8 +6,8 @@
 use super::manager::{BucketSeen, Manifest};
 use crate::bucket::couchbase::keyspace::{Keyspace, quoted};
 use crate::bucket::couchbase::product::Target;
+use crate::bucket::remote::check::SentinelRead;
 use crate::bucket::report::Report;
-use crate::bucket::rest::check::SentinelRead;
 
 /// Which step a failed read belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

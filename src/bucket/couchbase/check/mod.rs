@@ -13,8 +13,9 @@ use super::discovery::topology::{self, Topology};
 use super::discovery::{self, SeedSource};
 use super::product::{COUCHBASE, Target};
 use super::service::Service;
+use crate::bucket::remote::check::{tcp, tls};
 use crate::bucket::report::Report;
-use crate::bucket::rest::check::{SentinelRead, tcp, tls};
+use crate::bucket::rest::check::read_sentinel;
 use crate::bucket::rest::node::NodeClient;
 use crate::bucket::rest::{
     Cluster, Completeness, Endpoint, Exchange, Failure, Request, Response, RestDatabase, Security,
@@ -66,7 +67,7 @@ impl Check<'_> {
         } else {
             manager::manifest(|path| self.ask(manager, path), &target.keyspace)
         };
-        let read = SentinelRead::of(self.cluster(), &node);
+        let read = read_sentinel(self.cluster(), &node);
         keyspace::report(&read, bucket, &manifest, &target, report);
     }
 
@@ -82,7 +83,7 @@ impl Check<'_> {
             report.skip_all(&rest, "tcp");
             return report.skip_all(&["role", "read"], "tcp");
         };
-        let read = SentinelRead::of(self.cluster(), gateway);
+        let read = read_sentinel(self.cluster(), gateway);
         if !self.report_tls(read.failure(), report) {
             report.skip_all(&rest, "tls");
             return report.skip_all(&["role", "read"], "tls");
@@ -151,8 +152,8 @@ impl Check<'_> {
     }
 
     fn report_tls(&self, failure: Option<&Failure>, report: &mut Report) -> bool {
-        let scheme = self.settings.connection_string.scheme.as_str();
-        tls::report(&self.cluster().access, self.security(), scheme, failure, report)
+        let plain = format!("{}:// is plain HTTP", self.settings.connection_string.scheme.as_str());
+        tls::report(&self.cluster().access, self.security(), &plain, failure, report)
     }
 
     /// The step `service`: every node that runs it must be within reach. Returns one of those that are.

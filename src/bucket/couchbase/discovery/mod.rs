@@ -20,7 +20,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::product::COUCHBASE;
 use super::service::Service;
-use crate::bucket::rest::auth::Credentials;
+use crate::bucket::remote::auth::Credentials;
 use crate::bucket::rest::node::NodeClient;
 use crate::bucket::rest::{
     Access, Completeness, Discovery, Endpoint, Exchange, Failure, Nodes, Request, Retry, Security,

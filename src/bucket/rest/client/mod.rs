@@ -4,7 +4,6 @@
 //! has one meaning for us (see [`failure`]).
 
 mod coalesce;
-pub mod names;
 mod resolver;
 
 use std::io::{self, ErrorKind, Read};
@@ -17,14 +16,15 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector, DefaultConnecto
 use ureq::{Agent, Body, Error, RequestBuilder, Timeout};
 use zeroize::Zeroizing;
 
-use super::auth::Credentials;
-use super::failure::{Failure, Retry};
 use super::message::{Completeness, Method, Request, Response};
-use super::tls::{self, Configuration, Fault, Tls, TlsConnector};
+use super::tls_connector::{self, TlsConnector};
+use crate::bucket::remote::auth::Credentials;
+use crate::bucket::remote::failure::{Failure, Retry};
+use crate::bucket::remote::names::Names;
+use crate::bucket::remote::tls::{Configuration, Fault, Tls};
 use crate::bucket::{BucketError, BucketTimeouts};
 use crate::clock::{self, Deadline};
 use coalesce::Coalesce;
-use names::Names;
 use resolver::NodeResolver;
 
 /// How long a connection may be idle and be used again. There are servers that close it after five seconds.
@@ -183,7 +183,7 @@ enum Phase {
 
 /// What a failure of `ureq` means, and what may help: another node, unless the fault is in our own request.
 fn failure(error: &Error, phase: Phase, peer: &str, deadline: Deadline, tls: &Tls) -> Failure {
-    Failure::of_node(match tls::cause(error).map(|error| tls.fault(error)) {
+    Failure::of_node(match tls_connector::cause(error).map(|error| tls.fault(error)) {
         Some(Fault::Misconfigured(what)) => BucketError::Misconfigured { reason: format!("{peer} {what}") },
         Some(Fault::Unavailable(what)) => BucketError::Unavailable { reason: format!("{peer} {what}") },
         None => meaning(error, phase, peer, deadline, &tls.product().hosts_setting()),

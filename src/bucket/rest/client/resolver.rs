@@ -15,7 +15,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 use super::MAX_IDLE_AGE;
-use super::names::{Names, NotFound};
+use crate::bucket::remote::names::{Names, NotFound};
 use crate::clock;
 
 /// How many addresses of a name are tried: as many as `ureq` has room for.

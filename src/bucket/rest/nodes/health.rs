@@ -17,8 +17,8 @@ mod node_state;
 
 use std::time::{Duration, Instant};
 
-use super::endpoint::Endpoint;
 use crate::bucket::BucketError;
+use crate::bucket::remote::Endpoint;
 use node_state::{Health, NodeState, Probing, Rank};
 
 /// A probe waits this long at least: a pause of that length happens to healthy nodes.

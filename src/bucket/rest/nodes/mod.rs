@@ -2,17 +2,16 @@
 //!
 //! Invariant: the lock is never held over I/O.
 
-mod endpoint;
 mod fixed;
 pub mod health;
 
-pub use endpoint::{Endpoint, Security, authority};
 pub use fixed::Fixed;
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::product::Product;
+use crate::bucket::remote::Endpoint;
+use crate::bucket::remote::product::Product;
 use crate::bucket::{BucketError, BucketTimeouts};
 use crate::clock::{self, Deadline};
 use crate::observe::{Observation, Observer};

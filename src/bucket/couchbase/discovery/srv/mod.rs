@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::bucket::BucketTimeouts;
-use crate::bucket::rest::nodes::authority;
+use crate::bucket::remote::authority;
 use crate::clock::{self, Deadline};
 use crate::config::{ConnectionString, Seed};
 use crate::observe::{Observation, Observer};

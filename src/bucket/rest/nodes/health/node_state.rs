@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Transition;
 use crate::bucket::BucketError;
-use crate::bucket::rest::nodes::Endpoint;
+use crate::bucket::remote::Endpoint;
 
 /// A node that takes this long to fail keeps requests waiting; one that fails faster can be asked without harm.
 pub(super) const SLOW_FAILURE: Duration = Duration::from_millis(100);

@@ -1,6 +1,6 @@
 use super::node_state::SLOW_FAILURE;
 use super::*;
-use crate::bucket::rest::nodes::Security;
+use crate::bucket::remote::Security;
 use crate::clock;
 
 const LIMITS: ProbeLimits = ProbeLimits { first: Duration::from_millis(2500), longest: Duration::from_secs(30) };

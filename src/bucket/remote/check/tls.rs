@@ -2,22 +2,22 @@
 //!
 //! Invariant: pure.
 
+use crate::bucket::remote::Security;
+use crate::bucket::remote::access::Access;
+use crate::bucket::remote::failure::Failure;
 use crate::bucket::report::Report;
-use crate::bucket::rest::access::Access;
-use crate::bucket::rest::failure::Failure;
-use crate::bucket::rest::nodes::Security;
 
-/// Adds the step, from what the first exchange failed with. `scheme` is what a node without TLS is addressed by. False if
+/// Adds the step, from what the first exchange failed with. `plain` says why there is no TLS, where there is none. False if
 /// the step failed.
 pub fn report(
     access: &Access,
     security: Security,
-    scheme: &str,
+    plain: &str,
     failure: Option<&Failure>,
     report: &mut Report,
 ) -> bool {
     match (security, failure) {
-        (Security::Plain, _) => report.skipped("tls", format!("{scheme}:// is plain HTTP")),
+        (Security::Plain, _) => report.skipped("tls", plain),
         // Somebody accepted connections a moment ago: under TLS, what fails first is TLS.
         (Security::Tls, Some(failure)) if !failure.is_an_answer() => {
             report.failed("tls", failure.error.reason());

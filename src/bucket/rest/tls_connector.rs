@@ -17,7 +17,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 
-use super::Tls;
+use crate::bucket::remote::tls::Tls;
 
 /// Puts TLS on connections to `https://`, and leaves the others as they are.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl<In: Transport> TlsTransport<In> {
             return broken;
         }
         match self.receive() {
-            Err(reason) if super::cause(&reason).is_some() => reason,
+            Err(reason) if cause(&reason).is_some() => reason,
             _ => broken,
         }
     }
@@ -154,6 +154,27 @@ impl<In: Transport> fmt::Debug for TlsTransport<In> {
     }
 }
 
+/// The failure of TLS that a failure of `ureq` is, if it is one. It comes inside a failed read or write.
+#[must_use]
+pub fn cause(error: &Error) -> Option<&rustls::Error> {
+    let Error::Io(error) = error else { return None };
+    error.get_ref()?.downcast_ref()
+}
+
 fn wrapped(error: rustls::Error) -> Error {
     Error::Io(io::Error::new(ErrorKind::InvalidData, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_tls_is_found_in_a_failed_read() {
+        let inner = rustls::Error::HandshakeNotComplete;
+        let wrapped = Error::Io(io::Error::new(io::ErrorKind::InvalidData, inner.clone()));
+        assert_eq!(cause(&wrapped), Some(&inner));
+        assert_eq!(cause(&Error::Io(io::ErrorKind::InvalidData.into())), None);
+        assert_eq!(cause(&Error::HostNotFound), None);
+    }
 }

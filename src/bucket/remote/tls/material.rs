@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use zeroize::Zeroizing;
 
-use crate::bucket::rest::product::Product;
+use crate::bucket::remote::product::Product;
 use crate::config::{self, TlsSettings, Verification};
 use crate::files::{FileReader, LONGEST_WAIT};
 

@@ -7,10 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
-use ureq::Error;
 
 use super::{Identity, Trust};
-use crate::bucket::rest::product::Product;
+use crate::bucket::remote::product::Product;
 
 /// How many names of a certificate a sentence repeats.
 const MOST_NAMES: usize = 5;
@@ -22,13 +21,6 @@ pub enum Fault {
     Misconfigured(String),
     /// It may be well later, or elsewhere.
     Unavailable(String),
-}
-
-/// The failure of TLS that a failure of `ureq` is, if it is one. It comes inside a failed read or write.
-#[must_use]
-pub fn cause(error: &Error) -> Option<&rustls::Error> {
-    let Error::Io(error) = error else { return None };
-    error.get_ref()?.downcast_ref()
 }
 
 /// What it means to one who trusts these and is known by that.
@@ -155,13 +147,12 @@ fn of_alert(alert: AlertDescription, identity: Identity, product: &Product) -> F
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::path::PathBuf;
 
     use rustls::{InvalidMessage, PeerIncompatible};
 
     use super::*;
-    use crate::bucket::rest::test_tables::PRODUCT;
+    use crate::bucket::remote::test_product::PRODUCT;
 
     fn sentence(error: &rustls::Error, trust: &Trust, identity: Identity) -> String {
         match of(error, trust, identity, &PRODUCT) {
@@ -228,14 +219,5 @@ mod tests {
         }
         assert!(matches!(of_alert(Alert::InternalError, Identity::None, &PRODUCT), Fault::Unavailable(_)));
         assert!(matches!(of_alert(Alert::UnknownCA, Identity::None, &PRODUCT), Fault::Unavailable(_)));
-    }
-
-    #[test]
-    fn a_failure_of_tls_is_found_in_a_failed_read() {
-        let inner = rustls::Error::HandshakeNotComplete;
-        let wrapped = Error::Io(io::Error::new(io::ErrorKind::InvalidData, inner.clone()));
-        assert_eq!(cause(&wrapped), Some(&inner));
-        assert_eq!(cause(&Error::Io(io::ErrorKind::InvalidData.into())), None);
-        assert_eq!(cause(&Error::HostNotFound), None);
     }
 }

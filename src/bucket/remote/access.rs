@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use super::auth::{Login, LoginConfig};
-use super::client::names::Names;
-use super::nodes::Security;
+use super::endpoint::Security;
+use super::names::Names;
 use super::product::Product;
 use super::tls::Tls;
 use crate::bucket::{BucketError, BucketTimeouts};
 use crate::config::TlsSettings;
-use crate::observe::Observer;
+use crate::observe::{Observation, Observer};
 
 /// How nodes are reached. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +31,35 @@ pub struct Access {
 }
 
 impl Access {
+    /// Where a database is and how it is reached, for the line at start-up. `place` is which documents, and where.
+    #[must_use]
+    pub fn describe(&self, place: &str) -> String {
+        let security = match self.tls.security() {
+            Security::Plain => "without TLS",
+            Security::Tls => "with TLS",
+        };
+        format!("{}, {place}, {}, {security}", self.product.name, self.identity())
+    }
+
+    /// Applies what new settings say; `None` if they name another place or another user, whose secrets are not for this one.
+    ///
+    /// # Errors
+    /// [`BucketError::Misconfigured`] for a file or a secret that cannot be used; then all is as before.
+    pub fn reload(&self, new: Option<(LoginConfig, TlsSettings)>) -> Result<(), BucketError> {
+        let Some((login, tls)) = new else {
+            let (section, place) = (self.product.section, self.product.hosts);
+            self.observer.emit(&Observation::ReloadPostponed { section, place });
+            return Ok(());
+        };
+        // First what can fail, and then what cannot: half of it must not be applied.
+        let configuration = self.tls.read_again(&tls)?;
+        self.login.reload(&login)?;
+        if let Some(configuration) = configuration {
+            self.tls.replace(configuration);
+        }
+        Ok(())
+    }
+
     /// Who we are, as in `as "reader"`.
     #[must_use]
     pub fn identity(&self) -> String {

@@ -4,10 +4,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::bucket::remote::Endpoint;
+use crate::bucket::remote::access::Access;
+use crate::bucket::remote::names::NotFound;
 use crate::bucket::report::Report;
-use crate::bucket::rest::access::Access;
-use crate::bucket::rest::client::names::NotFound;
-use crate::bucket::rest::nodes::Endpoint;
 
 /// Adds the step for one host. True if it has an address.
 pub fn report(node: &Endpoint, access: &Access, report: &mut Report) -> bool {

@@ -1,17 +1,14 @@
 //! TLS to the nodes: whom we trust, who we are, and the one configuration that all connections share.
 //!
-//! `material` makes a configuration from files, `connector` puts it under `ureq`, and `meaning` says what a failure of it
-//! means and what to do.
+//! `material` makes a configuration from files, and `meaning` says what a failure of it means and what to do.
 //!
 //! Invariant: the files are read at start-up and at a reload (HUP), never for a request. A configuration is only ever
 //! replaced by one that could be made in full.
 
-mod connector;
 mod material;
 mod meaning;
 
-pub use connector::TlsConnector;
-pub use meaning::{Fault, cause};
+pub use meaning::Fault;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,8 +17,8 @@ use parking_lot::RwLock;
 use rustls::ClientConfig;
 
 use crate::bucket::BucketError;
-use crate::bucket::rest::nodes::Security;
-use crate::bucket::rest::product::Product;
+use crate::bucket::remote::Security;
+use crate::bucket::remote::product::Product;
 use crate::config::{TlsSettings, Verification};
 
 /// What the connections of one database share about TLS.
@@ -33,7 +30,8 @@ pub struct Tls {
 
 /// One configuration, and what the sentences about its failures need to know of it.
 pub struct Configuration {
-    pub(super) rustls: Arc<ClientConfig>,
+    /// For those who connect.
+    pub rustls: Arc<ClientConfig>,
     trust: Trust,
     identity: Identity,
 }

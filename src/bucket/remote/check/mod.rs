@@ -16,8 +16,8 @@ pub mod tls;
 pub use code_steps::{CodeStep, CodeSteps};
 pub use read::SentinelRead;
 
-use super::cluster::Cluster;
-use super::nodes::Endpoint;
+use super::access::Access;
+use super::endpoint::Endpoint;
 use crate::bucket::report::Report;
 
 /// The steps of a product between login and read.
@@ -43,16 +43,23 @@ impl ProductSteps for NoProductSteps {
     }
 }
 
-/// Checks a database whose nodes are these, by the first one that can be connected to.
-pub fn run(cluster: &Cluster, nodes: &[Endpoint], steps: &dyn ProductSteps, report: &mut Report) {
-    let access = &cluster.access;
+/// Checks a database whose nodes are these, by the first one that can be connected to, which `read` reads the sentinel from.
+/// `plain` says why there is no TLS, where there is none.
+pub fn run(
+    access: &Access,
+    nodes: &[Endpoint],
+    plain: &str,
+    read: impl FnOnce(&Endpoint) -> SentinelRead,
+    steps: &dyn ProductSteps,
+    report: &mut Report,
+) {
     let Some(node) = tcp::reach(nodes, access, report) else {
         report.skip_all(&["tls", "login"], "tcp");
         report.skip_all(steps.names(), "tcp");
         return report.skip_all(&["read"], "tcp");
     };
-    let read = SentinelRead::of(cluster, node);
-    let broken = if !tls::report(access, node.security, "http", read.failure(), report) {
+    let read = read(node);
+    let broken = if !tls::report(access, node.security, plain, read.failure(), report) {
         report.skip_all(&["login"], "tls");
         Some("tls")
     } else if login::report(access, read.failure(), report) {

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::login_config::Scheme;
 use crate::bucket::BucketError;
-use crate::bucket::rest::product::Product;
+use crate::bucket::remote::product::Product;
 
 /// A user and the `Authorization` field that proves it; or nobody.
 #[derive(Default)]
@@ -104,7 +104,7 @@ fn is_of_base64(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bucket::rest::test_tables::PRODUCT;
+    use crate::bucket::remote::test_product::PRODUCT;
 
     #[test]
     fn the_field_is_that_of_rfc_7617_and_does_not_print() {

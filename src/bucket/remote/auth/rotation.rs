@@ -11,7 +11,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bucket::rest::product::LoginPolicy;
+use crate::bucket::remote::product::LoginPolicy;
 
 /// From a request's refusal to its own next attempt with the same secret, at least.
 const PAUSE: Duration = Duration::from_millis(50);

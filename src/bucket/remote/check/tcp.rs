@@ -6,9 +6,9 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
 
 use super::dns;
+use crate::bucket::remote::Endpoint;
+use crate::bucket::remote::access::Access;
 use crate::bucket::report::Report;
-use crate::bucket::rest::access::Access;
-use crate::bucket::rest::nodes::Endpoint;
 
 /// Adds the steps `dns` and `tcp` for every node, and returns the first that can be connected to.
 pub fn reach<'a>(nodes: &'a [Endpoint], access: &Access, report: &mut Report) -> Option<&'a Endpoint> {

@@ -1,6 +1,6 @@
 //! What is particular to a product in names and sentences.
 //!
-//! Invariant: pure data. Each sentence of `rest` that a user reads takes its names from here.
+//! Invariant: pure data. Each sentence that a user reads takes its names from here.
 
 use std::time::Duration;
 
@@ -36,9 +36,9 @@ impl Product {
 /// Ends of sentences that say what to do. Each begins in lower case and has no full stop.
 #[derive(Debug)]
 pub struct Advice {
-    /// After HTTP status 401.
+    /// After a refused login (HTTP status 401).
     pub wrong_login: &'static str,
-    /// After HTTP status 403.
+    /// After a refused read (HTTP status 403).
     pub missing_right: &'static str,
     /// For a password that is sent without TLS.
     pub use_tls: &'static str,

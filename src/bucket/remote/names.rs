@@ -60,7 +60,7 @@ impl fmt::Debug for Names {
 }
 
 impl Names {
-    pub(super) fn with(look_up: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static) -> Self {
+    pub(in crate::bucket) fn with(look_up: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static) -> Self {
         Self { lookups: Mutex::default(), look_up: Arc::new(look_up) }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! Invariant: pure.
 
+use crate::bucket::remote::access::Access;
+use crate::bucket::remote::failure::{Failure, Retry};
 use crate::bucket::report::Report;
-use crate::bucket::rest::access::Access;
-use crate::bucket::rest::failure::{Failure, Retry};
 
 /// Adds the step, from what the read failed with. False if it failed.
 pub fn report(access: &Access, failure: Option<&Failure>, report: &mut Report) -> bool {
