@@ -36,7 +36,7 @@ class CouchDb(Server):
             "password": secrets.token_hex(16),
         }
 
-    def create(self, instance):
+    def create(self, _, instance):
         # A server without an administrator takes everybody for one. This one hashes the password when it starts.
         admins = {instance.login["admin"]: instance.login["admin_password"]}
         config = {"admins": admins, "log": {"level": "warning"}}

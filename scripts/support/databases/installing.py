@@ -17,6 +17,7 @@ import tempfile
 from support.servers import ROOT, Failure
 
 INSTALL_TIMEOUT_S = 900
+SHORT_TIMEOUT_S = 60
 # How much of a log says what went wrong: Java is long-winded.
 TAIL_CHARACTERS = 4000
 
@@ -27,7 +28,10 @@ PACKAGES = {
     "mvn": "maven",
     "node": "nodejs",
     "npm": "npm",
+    "openssl": "openssl",
 }
+# Those that Debian 12 has too old.
+ELSEWHERE = {"go": "install Go 1.24 or newer from https://go.dev/dl"}
 
 
 def installed(server):
@@ -58,8 +62,10 @@ def is_current(folder, server):
 def need(server, tools):
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
-        packages = " ".join(sorted({PACKAGES[tool] for tool in missing}))
-        raise Failure(f"{server.name} needs {' and '.join(missing)}; to get it: apt-get install {packages}")
+        ways = [ELSEWHERE[tool] for tool in missing if tool in ELSEWHERE]
+        if packages := sorted({PACKAGES[tool] for tool in missing if tool in PACKAGES}):
+            ways.append(f"apt-get install {' '.join(packages)}")
+        raise Failure(f"{server.name} needs {' and '.join(missing)}; to get it: {'; '.join(ways)}")
 
 
 def install(server, folder):
@@ -96,6 +102,28 @@ def run(server, folder, command):
         raise Failure(f"{what}. Its last lines:\n{tail(path)}")
 
 
+def carry_out(what, command, folder, order=""):
+    """Carries out a short command, which reads its order from standard input.
+
+    If this process is killed meanwhile, the command keeps the lock until it has ended: nobody else touches its files.
+    """
+    try:
+        subprocess.run(
+            command,
+            cwd=folder,
+            input=order,
+            capture_output=True,
+            text=True,
+            timeout=SHORT_TIMEOUT_S,
+            check=True,
+            close_fds=False,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise Failure(f"{what} took longer than {SHORT_TIMEOUT_S} s") from late
+    except subprocess.CalledProcessError as failed:
+        raise Failure(f"{what} ended with {failed.returncode}:\n{failed.stderr[-TAIL_CHARACTERS:].strip()}") from failed
+
+
 def tail(path):
     """The end of a log, from the beginning of a line if that leaves any."""
     text = path.read_text(errors="replace").strip()
@@ -108,6 +136,8 @@ def lock(path):
     """Keeps other processes out, also when this one is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
+        # For `carry_out`: other commands do not get it.
+        os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -16,6 +16,7 @@ import time
 
 from support.servers import ROOT, Failure
 
+from . import certificates
 from .installing import installed, lock, tail
 from .processes import Process
 from .server import Instance
@@ -39,13 +40,17 @@ def lock_of(server):
     return lock(home() / f"{server.name}.lock")
 
 
-def start(server, fresh, owner):
+def start(server, fresh, tls, owner):
     """Makes sure that a server runs, until its owner ends if it is given one: the settings to reach it."""
+    if tls and not server.has_tls:
+        raise Failure(f"{server.name} is not to be had with TLS here")
     program = installed(server)
     with lock_of(server):
         if fresh:
             delete(server)
-        instance = load(server) or create(server)
+        instance = load(server) or create(server, program, tls)
+        if tls and instance.tls != tls:
+            raise Failure(f"{server.name} was made with other settings of TLS: begin anew with --fresh")
         if instance.is_running():
             instance.process.resume()
             own(server, instance, owner)
@@ -95,14 +100,16 @@ def delete(server):
     (home() / server.name / "state.json").unlink(missing_ok=True)
 
 
-def create(server):
+def create(server, program, tls):
     folder = home() / server.name
     if folder.exists():
         shutil.rmtree(folder)
     # Servers write passwords into files of their own, with permissions of their own.
     folder.mkdir(mode=0o700)
-    instance = Instance(folder, free_port(), server.new_login())
-    server.create(instance)
+    instance = Instance(folder, free_port(), server.new_login(), tls)
+    if tls:
+        certificates.make(server, instance)
+    server.create(program, instance)
     instance.save()
     return instance
 

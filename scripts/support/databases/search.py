@@ -33,7 +33,7 @@ class SearchServer(Server):
         run(*maven.COPY)
         run("javac", "-cp", "lib/*", "-d", ".", SOURCE)
 
-    def create(self, instance):
+    def create(self, _, instance):
         (instance.folder / "tmp").mkdir()
 
     def command(self, installed, instance):

@@ -8,9 +8,12 @@ import dataclasses
 import json
 import os
 import pathlib
+import socket
 from dataclasses import dataclass, field
 
 from .processes import Process
+
+CONNECT_TIMEOUT_S = 10
 
 
 class Server:
@@ -23,6 +26,8 @@ class Server:
     # The programs that running it and installing it take.
     run_tools = ()
     install_tools = ()
+    # Whether it can be started with TLS.
+    has_tls = False
 
     def files(self):
         """What is written into the folder of the installation, by file names; when it changes, we install again."""
@@ -36,7 +41,7 @@ class Server:
         """The names and passwords of a new instance, which its state keeps."""
         return {}
 
-    def create(self, instance):
+    def create(self, installed, instance):
         """Makes what must be there before the server is started on new data."""
 
     def command(self, installed, instance):
@@ -62,13 +67,24 @@ class Instance:
     folder: pathlib.Path
     port: int
     login: dict
+    # Nothing, "server" (it shows a certificate), or "mutual" (its clients have to show one, too).
+    tls: str | None = None
     process: Process | None = None
     # Those whose end is also the end of the server.
     owners: list = field(default_factory=list)
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}"
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def listens(self):
+        """True, or a refused connection."""
+        socket.create_connection(("127.0.0.1", self.port), CONNECT_TIMEOUT_S).close()
+        return True
 
     @property
     def log(self):
@@ -86,7 +102,7 @@ class Instance:
             return None
         process = Process(**state["process"]) if state["process"] else None
         owners = [Process(**owner) for owner in state["owners"]]
-        return cls(folder, state["port"], state["login"], process, owners)
+        return cls(folder, state["port"], state["login"], state.get("tls"), process, owners)
 
     def save(self):
         state = {name: value for name, value in dataclasses.asdict(self).items() if name != "folder"}
