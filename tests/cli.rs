@@ -49,7 +49,6 @@ fn get() {
         (&["get"], 2, "", "<USERNAME>"),
         (&["get", "a", "b"], 2, "", "unexpected argument"),
         (&["--set", "bucket.connections=pooled", "get", "johndoe"], 0, JOHNDOE, ""),
-        (&["get", "johndoe", "--set", "bucket.database=mongodb"], 1, "", "not built"),
         (&["get", "johndoe", "--set", "embedded.path=."], 1, "", "name a file"),
     ] {
         let output = run(folder.path(), arguments);
@@ -381,9 +380,6 @@ fn the_level_of_a_flag_wins_over_rust_log_and_that_over_the_rest() {
     let output = config(&["--log-level", "trace"]);
     let (code, _, err) = outcome(&output);
     assert!(code == 2 && err.contains("compiled out"), "{err}");
-    let output = config(&["--set", "bucket.database=mongodb"]);
-    let (code, _, err) = outcome(&output);
-    assert!(code == 1 && err.contains("not built into this program"), "{err}");
 }
 
 /// What editors of other systems put before a text is no part of it, in whichever file.

@@ -71,7 +71,7 @@ fn what_goes_from_database_to_database_comes_back_byte_for_byte() {
     let output = first.run(&["import", "first.jsonl"], folder.path());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
-    let real = ["couchdb", "opensearch"].map(|name| Store::real(name, "ring"));
+    let real = ["couchdb", "opensearch", "mongodb", "cassandra"].map(|name| Store::real(name, "ring"));
     let others = [Store::arangodb_double(), Store::couchbase(), Store::embedded()];
     let ring: Vec<Store> = [first].into_iter().chain(real.into_iter().flatten()).chain(others).collect();
     for pair in ring.windows(2) {

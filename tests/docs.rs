@@ -107,7 +107,7 @@ fn settings_files_of_the_guides_load() {
         for block in blocks(&guide).iter().filter(|block| block.mark == "toml") {
             let folder = tempfile::tempdir().unwrap();
             let here = format!("{}/", folder.path().display());
-            for database in ["couchbase", "couchdb", "arangodb", "elasticsearch"] {
+            for database in ["couchbase", "mongodb", "cassandra", "couchdb", "arangodb", "elasticsearch"] {
                 for kind in ["password", "api-key", "ca.pem"] {
                     fs::write(folder.path().join(format!("{database}-{kind}")), "x").unwrap();
                 }
@@ -227,7 +227,8 @@ fn links_within_the_guides_lead_somewhere() {
         }
     }
     let readme = fs::read_to_string(repository().join("README.md")).unwrap();
-    for guide in ["couchbase.md", "couchdb.md", "arangodb.md", "elasticsearch.md", "benchmarks.md"] {
+    let names = ["couchbase", "mongodb", "cassandra", "couchdb", "arangodb", "elasticsearch", "benchmarks"];
+    for guide in names.map(|name| format!("{name}.md")) {
         let guide = format!("docs/{guide}");
         assert!(readme.contains(&format!("({guide})")), "README.md does not lead to {guide}");
     }

@@ -101,7 +101,6 @@ fn a_file_is_for_its_owner_only_and_replaces_another_only_if_asked() {
     for (arguments, part) in [
         (&["export", "missing/x.jsonl"][..], "name a file in a folder"),
         (&["export", ".", "--force"], "not a regular file"),
-        (&["export", "--set", "bucket.database=mongodb"], "not built"),
     ] {
         let output = run(folder.path(), arguments);
         let (code, out, err) = outcome(&output);

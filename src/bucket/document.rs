@@ -41,6 +41,13 @@ pub struct Listed {
     pub document: Document,
 }
 
+/// How what documents are stored in is made, where a database has a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CreateOptions {
+    /// On how many nodes each document is kept; `None`: what suits the number of nodes.
+    pub replication_factor: Option<u8>,
+}
+
 /// A position in a list of documents, in whatever form the database has for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub String);

@@ -18,9 +18,16 @@ fn driver(name: DatabaseName) -> Result<&'static dyn Driver, BucketError> {
         DatabaseName::Couchdb => &couchdb::DRIVER,
         DatabaseName::Arangodb => &arangodb::DRIVER,
         DatabaseName::Elasticsearch => &elasticsearch::DRIVER,
-        DatabaseName::Mongodb | DatabaseName::Cassandra => {
-            let reason = format!("[bucket] database = \"{name}\" is not built into this program yet");
-            return Err(BucketError::misconfigured(reason));
+        #[cfg(feature = "mongodb")]
+        DatabaseName::Mongodb => &super::mongodb::DRIVER,
+        #[cfg(feature = "cassandra")]
+        DatabaseName::Cassandra => &super::cassandra::DRIVER,
+        #[allow(unreachable_patterns, reason = "a program may have all of them")]
+        name => {
+            return Err(BucketError::misconfigured(format!(
+                "[bucket] database = \"{name}\" is not built into this program; take a package, which has every database, \
+                 or build it in: cargo build --release --features {name}"
+            )));
         }
     })
 }
@@ -28,7 +35,7 @@ fn driver(name: DatabaseName) -> Result<&'static dyn Driver, BucketError> {
 /// Opens the database that the settings name.
 ///
 /// # Errors
-/// As [`Driver::open`]; [`BucketError::Misconfigured`] too for a database that this program does not know how to ask.
+/// As [`Driver::open`]; [`BucketError::Misconfigured`] too for a database that is not built in.
 pub fn open(settings: &Settings, if_missing: IfMissing, observer: &Observer) -> Result<Arc<dyn Database>, BucketError> {
     driver(settings.bucket.database)?.open(&opening(settings, if_missing, observer))
 }
@@ -43,7 +50,7 @@ pub fn check(settings: &Settings, observer: &Observer, print: &mut dyn FnMut(&St
     report.verdict()
 }
 
-/// Returns an error for a database that this program does not know how to ask.
+/// Returns an error for a database that is not built in.
 ///
 /// # Errors
 /// [`BucketError::Misconfigured`]

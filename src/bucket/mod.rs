@@ -8,6 +8,8 @@
 //! secret or a full connection string.
 
 pub mod arangodb;
+#[cfg(feature = "cassandra")]
+pub mod cassandra;
 pub mod couchbase;
 pub mod couchdb;
 mod document;
@@ -18,13 +20,19 @@ pub mod embedded;
 mod error;
 mod json_line;
 mod members;
+#[cfg(feature = "mongodb")]
+pub mod mongodb;
+#[cfg(any(feature = "cassandra", feature = "mongodb"))]
+mod native;
 mod pool;
 pub mod remote;
 pub mod report;
 pub mod rest;
+#[cfg(any(feature = "cassandra", feature = "mongodb"))]
+mod runtime;
 mod trace;
 
-pub use document::{Cursor, Document, Listed, NewDocument, Order, Page};
+pub use document::{CreateOptions, Cursor, Document, Listed, NewDocument, Order, Page};
 pub use error::{BucketError, ErrorKind};
 pub use json_line::write_line;
 pub use members::Members;
@@ -92,7 +100,8 @@ pub trait Bucket: Send {
     ///
     /// # Errors
     /// Each variant of [`BucketError`] but `Busy`; [`BucketError::Misconfigured`] too where it has to be made by other means.
-    fn create(&mut self) -> Result<Vec<String>, BucketError> {
+    fn create(&mut self, options: CreateOptions) -> Result<Vec<String>, BucketError> {
+        let _ = options;
         Ok(Vec::new())
     }
 

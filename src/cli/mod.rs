@@ -25,8 +25,8 @@ use signal_hook::flag;
 
 use crate::bucket::driver::IfMissing;
 use crate::bucket::drivers;
-use crate::bucket::{BucketTimeouts, Database};
-use crate::config::{Loaded, SectionsShown, Sources, load};
+use crate::bucket::{BucketTimeouts, CreateOptions, Database};
+use crate::config::{DatabaseName, Loaded, SectionsShown, Sources, load};
 use export::{Destination, Existing, NewFile, Scratch};
 use get::GetOutcome;
 use import::ImportSource;
@@ -130,9 +130,13 @@ enum CommandLine {
     Import {
         /// The file; `-` is standard input
         file: OsString,
-        /// First make the database, the index or the collection that the settings name, if it is not there
+        /// First make the database, the index, the collection or the table that the settings name, if it is not there
         #[arg(long)]
         create: bool,
+        /// With --create, for Cassandra: on how many nodes each profile is kept [default: 3 where there are three nodes,
+        /// else 1]
+        #[arg(long, value_name = "N", requires = "create", value_parser = clap::value_parser!(u8).range(1..))]
+        replication_factor: Option<u8>,
         #[command(flatten)]
         global: GlobalFlags,
     },
@@ -175,7 +179,7 @@ enum CommandLine {
 /// A command by itself.
 enum Command {
     Serve(ServeFlags),
-    Import(OsString, IfMissing),
+    Import(OsString, Option<CreateOptions>),
     Export(Destination, Existing),
     Check,
     Get(String),
@@ -187,9 +191,8 @@ impl CommandLine {
     fn split(self) -> (Command, GlobalFlags) {
         match self {
             Self::Serve { flags, global } => (Command::Serve(flags), global),
-            Self::Import { file, create, global } => {
-                let if_missing = if create { IfMissing::Create } else { IfMissing::Refuse };
-                (Command::Import(file, if_missing), global)
+            Self::Import { file, create, replication_factor, global } => {
+                (Command::Import(file, create.then_some(CreateOptions { replication_factor })), global)
             }
             Self::Export { file, force, global } => {
                 let existing = if force { Existing::Replace } else { Existing::Refuse };
@@ -263,11 +266,18 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
     let timeouts = BucketTimeouts::from(&loaded.settings.bucket);
     match command {
         Command::Serve(flags) => serve::run(loaded, sources, flags.import.as_deref(), observer),
-        Command::Import(file, storage) => {
+        Command::Import(file, create) => {
+            let has_factor = create.is_some_and(|options| options.replication_factor.is_some());
+            if has_factor && loaded.settings.bucket.database != DatabaseName::Cassandra {
+                tell_user(
+                    "--replication-factor is for [bucket] database = \"cassandra\": other databases have it in their own settings",
+                );
+                return Ok(Exit::Usage);
+            }
             // A file of the embedded database is made in any case: that is one step less for whoever begins.
             let database = drivers::open(&loaded.settings, IfMissing::Create, observer)?;
-            if storage == IfMissing::Create {
-                create_storage(database.as_ref(), &timeouts)?;
+            if let Some(options) = create {
+                create_storage(database.as_ref(), &timeouts, options)?;
             }
             let interruption = Interruption::watch(&FOR_COMMANDS, Exit::Failed, || {
                 tell_user("interrupted: what is stored is whole, and importing the whole file once more is safe");
@@ -306,8 +316,8 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
 }
 
 /// Makes what documents are stored in, and says what was made.
-fn create_storage(database: &dyn Database, timeouts: &BucketTimeouts) -> anyhow::Result<()> {
-    let made = bucket::CommandBucket::new(database, timeouts).call(|bucket| bucket.create())?;
+fn create_storage(database: &dyn Database, timeouts: &BucketTimeouts, options: CreateOptions) -> anyhow::Result<()> {
+    let made = bucket::CommandBucket::new(database, timeouts).call(|bucket| bucket.create(options))?;
     tell_user(&match made.as_slice() {
         [] => "there was nothing to create".to_owned(),
         made => format!("created {}", made.join(" and ")),

@@ -27,5 +27,5 @@ pub use sections::{
     EmbeddedSettings, HttpSettings, LogFormat, LogSettings, LoginSettings, MongodbSettings, Network, RestSettings,
     Settings, TlsSettings,
 };
-pub use setting::{ListenAddress, SecretSource, Url, UrlScheme, Verification, bracketed, is_loopback};
+pub use setting::{ListenAddress, SecretSource, Url, UrlScheme, Verification, bracketed, host_and_port, is_loopback};
 pub use sources::Sources;

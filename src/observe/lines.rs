@@ -45,6 +45,12 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::DatabaseWarned { code, meaning } => {
             warn!(code = *code; "the database answered with a warning: {meaning}");
         }
+        Observation::NumberRounded { product } => {
+            warn!(
+                "a number of more than 64 bits is stored as the nearest double, because {product} has no other for it; \
+                 write it as a string to keep it"
+            );
+        }
         Observation::SlowOperation(slow) => slow_line(slow),
         Observation::BatchRetried { what, limit, reason } => {
             warn!(

@@ -82,6 +82,11 @@ pub enum Observation<'a> {
         /// What that means for us.
         meaning: &'a str,
     },
+    /// A number of a document is stored as another one, because the database has none so precise; emitted once.
+    NumberRounded {
+        /// The product.
+        product: &'static str,
+    },
     /// An operation of the database took as long as `[bucket] slow_operation`, or longer.
     SlowOperation(&'a SlowOperation<'a>),
     /// A batch failed and is tried again; emitted once a batch.

@@ -12,6 +12,7 @@ mod creation;
 mod databases;
 mod logins;
 mod meanings;
+mod native_complaints;
 mod nodes;
 #[path = "../support/mod.rs"]
 mod support;

@@ -13,7 +13,8 @@ use super::key;
 use super::meaning::{self, ErrorBody, Operation};
 use super::product::ARANGODB;
 use super::{Arangodb, segment};
-use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES, MOST_DOCUMENTS};
+use crate::bucket::remote::batch::{self, MOST_DOCUMENTS};
+use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES};
 use crate::bucket::rest::own_members::{is_reserved, stored};
 use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, Retry};
 use crate::bucket::{BucketError, Cursor, IsReserved, Listed, Members, NewDocument, Order, Page};
@@ -62,7 +63,7 @@ impl Batches for Arangodb {
     }
 
     fn fitting(&self, documents: &[NewDocument]) -> usize {
-        bulk::fitting(documents, MOST_DOCUMENTS)
+        batch::fitting(documents, MOST_DOCUMENTS)
     }
 
     fn store(&self, documents: &[NewDocument], exchange: &mut dyn Exchange) -> Result<(), Failure> {

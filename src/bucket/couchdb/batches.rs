@@ -14,7 +14,8 @@ use serde_json::value::RawValue;
 use super::Couchdb;
 use super::meaning::{self, ErrorBody};
 use super::product::COUCHDB;
-use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES, MOST_DOCUMENTS};
+use crate::bucket::remote::batch::{self, MOST_DOCUMENTS};
+use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES};
 use crate::bucket::rest::json_text::present;
 use crate::bucket::rest::own_members::{is_reserved, stored};
 use crate::bucket::rest::path_segment::segment;
@@ -70,7 +71,7 @@ impl Batches for Couchdb {
     }
 
     fn fitting(&self, documents: &[NewDocument]) -> usize {
-        bulk::fitting(documents, MOST_DOCUMENTS)
+        batch::fitting(documents, MOST_DOCUMENTS)
     }
 
     fn store(&self, documents: &[NewDocument], exchange: &mut dyn Exchange) -> Result<(), Failure> {

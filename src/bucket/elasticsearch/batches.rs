@@ -13,7 +13,8 @@ use serde_json::json;
 use super::meaning::{self, Operation, TypedError};
 use super::product::ELASTICSEARCH;
 use super::{Elasticsearch, Hit, document};
-use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES, MOST_DOCUMENTS};
+use crate::bucket::remote::batch::{self, MOST_DOCUMENTS};
+use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES};
 use crate::bucket::rest::json_text::JsonText;
 use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, Retry};
 use crate::bucket::{BucketError, Cursor, ErrorKind, IsReserved, Listed, NewDocument, Order, Page, write_line};
@@ -119,7 +120,7 @@ impl Batches for Elasticsearch {
     }
 
     fn fitting(&self, documents: &[NewDocument]) -> usize {
-        bulk::fitting(documents, MOST_DOCUMENTS)
+        batch::fitting(documents, MOST_DOCUMENTS)
     }
 
     fn store(&self, documents: &[NewDocument], exchange: &mut dyn Exchange) -> Result<(), Failure> {

@@ -9,6 +9,24 @@ use super::failure::Failure;
 use crate::bucket::{BucketError, NewDocument, Page};
 use crate::model::InvalidDocument;
 
+/// The documents of one request have this many bytes at most, unless one alone has more. A server holds a request several
+/// times over while it works on it, and a request that fails is sent again, so it should not be much.
+const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+
+/// How many documents are sent at once, where nothing about a product asks for another number.
+pub const MOST_DOCUMENTS: usize = 500;
+
+/// How many of these documents belong in one request, of at most `most`.
+#[must_use]
+pub fn fitting(documents: &[NewDocument], most: usize) -> usize {
+    let mut bytes = 0;
+    let fitting = documents.iter().take(most).take_while(|document| {
+        bytes += document.text.len();
+        bytes <= MAX_REQUEST_BYTES
+    });
+    fitting.count().max(1)
+}
+
 /// Stores documents part by part: `fitting` says how many of those that are left make one part, and `store` stores it.
 ///
 /// # Errors
@@ -59,5 +77,29 @@ pub fn list(mut most: usize, mut list: impl FnMut(usize) -> Result<Page, Failure
             Err(BucketError::InvalidDocument(InvalidDocument::TooLarge)) if most > 1 => most = most.div_ceil(4),
             outcome => return outcome,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::model::{DocumentId, Username};
+
+    fn document(name: &str, text: &str) -> NewDocument {
+        NewDocument { id: DocumentId::of(&Username::parse(name).unwrap()), text: Zeroizing::new(text.to_owned()) }
+    }
+
+    #[test]
+    fn a_request_has_a_mebibyte_of_documents_or_one_document() {
+        let small: Vec<NewDocument> = (0..1000).map(|_| document("a", "{}")).collect();
+        assert_eq!((fitting(&small, 256), fitting(&small[..3], 256)), (256, 3));
+        let half = "x".repeat(MAX_REQUEST_BYTES / 2);
+        let halves: Vec<NewDocument> = (0..4).map(|_| document("a", &half)).collect();
+        assert_eq!(fitting(&halves, 256), 2);
+        let whole = "x".repeat(MAX_REQUEST_BYTES * 3);
+        assert_eq!(fitting(&[document("a", &whole), document("b", "{}")], 256), 1);
+        assert_eq!(fitting(&[document("b", "{}"), document("a", &whole)], 256), 1);
     }
 }

@@ -20,6 +20,8 @@ pub struct Plan {
     pub tls: TlsSettings,
     /// Where, as far as the settings say.
     pub nodes: Vec<Endpoint>,
+    /// TLS if any node has it: only then are certificates read.
+    pub security: Security,
 }
 
 impl Plan {
@@ -27,14 +29,9 @@ impl Plan {
     #[must_use]
     pub fn new(documents: &str, login: LoginConfig, tls: TlsSettings, nodes: Vec<Endpoint>) -> Self {
         let authorities: Vec<String> = nodes.iter().map(Endpoint::authority).collect();
-        Self { place: format!("{documents} at {}", authorities.join(", ")), login, tls, nodes }
-    }
-
-    /// TLS if any node has it: only then are certificates read.
-    #[must_use]
-    pub fn security(&self) -> Security {
-        let has_tls = self.nodes.iter().any(|node| node.security == Security::Tls);
-        if has_tls { Security::Tls } else { Security::Plain }
+        let has_tls = nodes.iter().any(|node| node.security == Security::Tls);
+        let security = if has_tls { Security::Tls } else { Security::Plain };
+        Self { place: format!("{documents} at {}", authorities.join(", ")), login, tls, nodes, security }
     }
 
     /// What is taken over from a newer plan: nothing if it is for another place or another user.

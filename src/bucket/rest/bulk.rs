@@ -6,15 +6,8 @@
 use crate::bucket::remote::failure::{Failure, Retry};
 use crate::bucket::{BucketError, NewDocument};
 
-/// The documents of one request have this many bytes at most, unless one alone has more. A server holds a request several
-/// times over while it works on it, and a request that fails is sent again, so it should not be much.
-const MAX_REQUEST_BYTES: usize = 1024 * 1024;
-
 /// The longest response that holds no documents, in bytes: some hundred bytes for each document of a request.
 pub const MAX_SUMMARY_BYTES: usize = 4 * 1024 * 1024;
-
-/// How many documents are sent at once, where nothing about a product asks for another number.
-pub const MOST_DOCUMENTS: usize = 500;
 
 /// Checks that every document of a request was named in its response.
 ///
@@ -26,17 +19,6 @@ pub fn ensure_all_named(named: usize, documents: &[NewDocument], peer: &str) -> 
     }
     let reason = format!("{peer} named {named} of {} documents as stored", documents.len());
     Err(Failure::new(BucketError::unavailable(reason), Retry::AfterPause))
-}
-
-/// How many of these documents belong in one request, of at most `most`.
-#[must_use]
-pub fn fitting(documents: &[NewDocument], most: usize) -> usize {
-    let mut bytes = 0;
-    let fitting = documents.iter().take(most).take_while(|document| {
-        bytes += document.text.len();
-        bytes <= MAX_REQUEST_BYTES
-    });
-    fitting.count().max(1)
 }
 
 /// Documents between `before` and `after`, separated by commas, each with the members that `first_members` has for it (JSON
@@ -73,18 +55,6 @@ mod tests {
 
     fn document(name: &str, text: &str) -> NewDocument {
         NewDocument { id: DocumentId::of(&Username::parse(name).unwrap()), text: Zeroizing::new(text.to_owned()) }
-    }
-
-    #[test]
-    fn a_request_has_a_mebibyte_of_documents_or_one_document() {
-        let small: Vec<NewDocument> = (0..1000).map(|_| document("a", "{}")).collect();
-        assert_eq!((fitting(&small, 256), fitting(&small[..3], 256)), (256, 3));
-        let half = "x".repeat(MAX_REQUEST_BYTES / 2);
-        let halves: Vec<NewDocument> = (0..4).map(|_| document("a", &half)).collect();
-        assert_eq!(fitting(&halves, 256), 2);
-        let whole = "x".repeat(MAX_REQUEST_BYTES * 3);
-        assert_eq!(fitting(&[document("a", &whole), document("b", "{}")], 256), 1);
-        assert_eq!(fitting(&[document("b", "{}"), document("a", &whole)], 256), 1);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::node_link::NodeLink;
 use super::protocol::{self, Exchange, ReadOutcome};
 use crate::bucket::remote::failure::Failure;
 use crate::bucket::{
-    Bucket, BucketError, BucketTimeouts, Cursor, Details, Document, NewDocument, Page, Trace, get_each,
+    Bucket, BucketError, BucketTimeouts, CreateOptions, Cursor, Details, Document, NewDocument, Page, Trace, get_each,
 };
 use crate::clock::{self, Deadline};
 use crate::model::DocumentId;
@@ -98,7 +98,7 @@ impl Bucket for RestConnection {
         batch::store(&mut self.link, &self.timeouts, documents)
     }
 
-    fn create(&mut self) -> Result<Vec<String>, BucketError> {
+    fn create(&mut self, _: CreateOptions) -> Result<Vec<String>, BucketError> {
         batch::create(&mut self.link, &self.timeouts)
     }
 

@@ -48,7 +48,7 @@ impl RestDriver {
         let Opening { settings, timeouts, observer, .. } = opening;
         let (plan_of, plan, protocol) = (self.plan, (self.plan)(settings), (self.protocol)(settings));
         let product = protocol.product();
-        let access = Access::new(product, (&plan.login, &plan.tls), plan.security(), *timeouts, observer)?;
+        let access = Access::new(product, (&plan.login, &plan.tls), plan.security, *timeouts, observer)?;
         let nodes = Arc::new(Nodes::new(product, timeouts, observer));
         nodes.set(&plan.nodes);
         let cluster = Cluster { access, protocol, nodes, discovery: Arc::new(Fixed) };

@@ -41,9 +41,10 @@ section! {
         /// "elasticsearch". The embedded file is the default because it needs nothing else to run.
         pub database: DatabaseName = DatabaseName::Embedded,
         /// "per-request": each request opens a connection of its own and drops it. It is the simplest thing that is
-        /// right. It costs a request about 0.1 ms with an HTTP database on the same machine and about 2 ms with MongoDB;
-        /// further away a round trip more, and TLS adds its handshake. "pooled": connections are kept and lent to one
-        /// request at a time. Prefer it with TLS, and with MongoDB and Cassandra, whose connections cost most.
+        /// right. It costs a request about 0.1 ms with an HTTP database on the same machine; further away a round trip
+        /// more, and TLS adds its handshake. "pooled": connections are kept and lent to one request at a time. Prefer it
+        /// with TLS. With MongoDB and Cassandra both cost the same: a connection is a handle of the one client that their
+        /// drivers want all requests to share.
         pub connections: Connections = Connections::PerRequest,
         /// How many bucket connections may be open at once. Unset: as many as there are workers that may use a bucket
         /// (all but a few, which keep answering while a database is frozen). Set it lower to spare the database.

@@ -125,7 +125,9 @@ impl Settings {
             DatabaseName::Couchdb => self.couchdb.rest.check(CouchdbSettings::NAME, findings),
             DatabaseName::Arangodb => self.arangodb.rest.check(ArangodbSettings::NAME, findings),
             DatabaseName::Elasticsearch => self.elasticsearch.check(findings),
-            DatabaseName::Embedded | DatabaseName::Mongodb | DatabaseName::Cassandra => {}
+            DatabaseName::Mongodb => self.mongodb.check(findings),
+            DatabaseName::Cassandra => self.cassandra.check(findings),
+            DatabaseName::Embedded => {}
         }
     }
 }

@@ -18,10 +18,23 @@ pub fn is_host(host: &str) -> bool {
 
 /// True for a host (IPv6 in brackets) with or without a port.
 pub fn is_node(text: &str) -> bool {
-    let host_end = text.rfind(']').map_or_else(|| text.find(':').unwrap_or(text.len()), |bracket| bracket + 1);
-    let (host, port) = text.split_at(host_end);
+    let (host, port) = split_node(text);
     let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with('+');
     is_host(host) && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
+}
+
+/// The host, IPv6 without its brackets, and the port, if there is one, of what [`is_node`] accepts.
+#[must_use]
+pub fn host_and_port(node: &str) -> (&str, Option<u16>) {
+    let (host, port) = split_node(node);
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    (host, port.strip_prefix(':').and_then(|port| port.parse().ok()))
+}
+
+/// The host, and what follows it.
+fn split_node(text: &str) -> (&str, &str) {
+    let host_end = text.rfind(']').map_or_else(|| text.find(':').unwrap_or(text.len()), |bracket| bracket + 1);
+    text.split_at(host_end)
 }
 
 /// True if what is sent to this host stays on this machine.

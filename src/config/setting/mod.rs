@@ -23,7 +23,7 @@ pub(super) use choice::choice;
 pub use choice::choose;
 pub use duration::{BucketTimeout, HttpTimeout, LONGEST_TIMEOUT, parse_duration};
 pub use entries::{Findings, Origins, PREFIX, Section, Setting, SettingName, environment_name};
-pub use host::{bracketed, is_host_name, is_loopback};
+pub use host::{bracketed, host_and_port, is_host_name, is_loopback};
 pub use kind::{Kind, Reload, Reloaded, SecretName};
 pub use list::{List, WebOrigins};
 pub use listen::{ListenAddress, ListenerOrOff, Listeners};
@@ -37,6 +37,6 @@ pub use section::{About, Field};
 pub use spelling::nearest;
 pub use texts::{
     AnyText, BucketName, CassandraName, CassandraNode, CollectionName, FieldValue, FilePath, MongodbUri, Text,
-    Username, bucket_name,
+    Username, bucket_name, mongodb_uri_has_tls,
 };
 pub use url::{Url, UrlScheme};

@@ -132,9 +132,7 @@ pub fn mongodb_uri(uri: &str) -> Result<(), String> {
         return Err("is not the address of MongoDB: write for example \"mongodb://127.0.0.1:27017\"".to_owned());
     };
     without_login(rest)?;
-    let options = rest.split_once('?').map_or("", |(_, options)| options);
-    for option in options.split(['&', ';']) {
-        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+    for (name, value) in options_of_uri(rest) {
         if holds_secret(name, value) {
             return Err("has the secret of an option in it, and ends up in logs and listings: put the password into \
                         password_file, and use a key file without a passphrase that only this program may read"
@@ -142,6 +140,19 @@ pub fn mongodb_uri(uri: &str) -> Result<(), String> {
         }
     }
     text(rest)
+}
+
+/// True if connections to the address of `MongoDB` are made over TLS: by an option, or because it is mongodb+srv://.
+#[must_use]
+pub fn mongodb_uri_has_tls(uri: &str) -> bool {
+    let said = options_of_uri(uri).filter(|(name, _)| ["tls", "ssl"].iter().any(|tls| name.eq_ignore_ascii_case(tls)));
+    said.last().map_or_else(|| uri.starts_with("mongodb+srv://"), |(_, value)| value.eq_ignore_ascii_case("true"))
+}
+
+/// The options behind the question mark, by name and value.
+fn options_of_uri(uri: &str) -> impl Iterator<Item = (&str, &str)> {
+    let options = uri.split_once('?').map_or("", |(_, options)| options);
+    options.split(['&', ';']).map(|option| option.split_once('=').unwrap_or((option, "")))
 }
 
 /// The value of a header field: visible ASCII with spaces inside (RFC 9110 section 5.5).
@@ -189,6 +200,20 @@ pub fn without_login(address: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_uri_of_mongodb_says_whether_there_is_tls() {
+        for (uri, expected) in [
+            ("mongodb://a", false),
+            ("mongodb://a/?tls=true", true),
+            ("mongodb://a/?replicaSet=rs&SSL=True", true),
+            ("mongodb://a/?tls=false", false),
+            ("mongodb+srv://a", true),
+            ("mongodb+srv://a/?tls=false", false),
+        ] {
+            assert_eq!(mongodb_uri_has_tls(uri), expected, "{uri}");
+        }
+    }
 
     #[test]
     fn texts_are_told_apart() {

@@ -16,15 +16,24 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use userprofiles::bucket::driver::IfMissing;
+use userprofiles::bucket::{BucketTimeouts, NewDocument, drivers, get_bucket};
+use userprofiles::clock::{self, Deadline};
+use userprofiles::config::{Sources, load};
+use userprofiles::model::DocumentId;
+use userprofiles::observe::Observer;
 
 use crate::couchbase::{BUCKET, Double, PASSWORD, USERNAME};
-use crate::support::server::{Server, userprofiles};
+use crate::support::server::{PATIENCE, Server, userprofiles};
 use arangodb::ArangodbDouble;
 use couchdb::CouchdbDouble;
 use real::RealServer;
 
 /// Both values of `[bucket] connections`, as settings.
 pub const MODES: [&str; 2] = ["bucket.connections=per-request", "bucket.connections=pooled"];
+
+/// Every server that can be had.
+pub const REAL_SERVERS: [&str; 6] = ["couchdb", "opensearch", "elasticsearch", "mongodb", "ferretdb", "cassandra"];
 
 type Put = dyn Fn(&str, &str) -> Result<(), String> + Send + Sync;
 
@@ -128,7 +137,11 @@ impl Store {
     /// A real server that runs.
     pub fn of(server: Arc<RealServer>) -> Self {
         let name = server.name;
-        let environment = server.settings.clone().into_iter().collect();
+        let environment: Vec<(String, String)> = server.settings.clone().into_iter().collect();
+        if matches!(name, "mongodb" | "ferretdb" | "cassandra") {
+            let put = put_by_library(&environment);
+            return Self { name, environment, put: Box::new(put), _keep: Box::new(server) };
+        }
         let (url, user, password) = if name == "couchdb" {
             let url = format!("{}/{}", server.setting("COUCHDB_URLS"), server.setting("COUCHDB_DATABASE"));
             (url, server.setting("COUCHDB_USERNAME").to_owned(), server.setting("COUCHDB_PASSWORD").to_owned())
@@ -145,7 +158,7 @@ impl Store {
 
     /// All of them. Real servers are shared by `whose` tests.
     pub fn all(whose: &str) -> Vec<Self> {
-        let real = ["couchdb", "opensearch", "elasticsearch"].map(|name| Self::real(name, whose));
+        let real = REAL_SERVERS.map(|name| Self::real(name, whose));
         let doubles = [Self::embedded(), Self::couchbase(), Self::couchdb_double(), Self::arangodb_double()];
         doubles.into_iter().chain(real.into_iter().flatten()).collect()
     }
@@ -184,6 +197,24 @@ impl Store {
         let mut command = self.command();
         command.args(arguments).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.output().unwrap()
+    }
+}
+
+/// Stores documents as `import` does, but for its checks: these databases speak protocols of their own.
+fn put_by_library(environment: &[(String, String)]) -> impl Fn(&str, &str) -> Result<(), String> + use<> {
+    let sources = Sources {
+        search: Vec::new(),
+        environment: environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
+        ..Sources::default()
+    };
+    let settings = load(&sources).unwrap().settings;
+    let database = drivers::open(&settings, IfMissing::Refuse, &Observer::default()).unwrap();
+    move |id, text| {
+        let timeouts = BucketTimeouts { batch: PATIENCE, ..BucketTimeouts::default() };
+        let deadline = Deadline::after(clock::now(), timeouts.batch);
+        let mut bucket = get_bucket(database.as_ref(), &timeouts, deadline).map_err(|error| error.to_string())?;
+        let document = NewDocument { id: DocumentId::stored(id.to_owned()), text: text.to_owned().into() };
+        bucket.upsert(&[document]).map_err(|error| error.to_string())
     }
 }
 

@@ -19,12 +19,17 @@ pub struct RealServer {
 impl RealServer {
     /// Starts a server with an empty database; `None` if it is left out. `whose` is the folder of those who share it.
     pub fn start(name: &'static str, whose: &str) -> Option<Self> {
+        Self::start_with(name, whose, &[])
+    }
+
+    /// The same with flags of `scripts/databases start`.
+    pub fn start_with(name: &'static str, whose: &str, flags: &[&str]) -> Option<Self> {
         if is_left_out(name) {
             return None;
         }
         let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-databases").join(whose);
         let mut server = Self { name, home, settings: BTreeMap::new() };
-        server.settings = server.start_by_script(&["--fresh"]);
+        server.settings = server.start_by_script(&[&["--fresh"], flags].concat());
         Some(server)
     }
 
@@ -75,6 +80,13 @@ impl RealServer {
     /// A setting of it, such as `COUCHDB_URLS`; empty if it has none.
     pub fn setting(&self, name: &str) -> &str {
         self.settings.get(&format!("USERPROFILES_{name}")).map_or("", String::as_str)
+    }
+
+    /// A user name or a password of it that is not among its settings, such as `admin_password`.
+    pub fn login(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.home.join(self.name).join("state.json")).unwrap();
+        let state: serde_json::Value = serde_json::from_str(&text).unwrap();
+        state["login"][name].as_str().unwrap_or_else(|| panic!("{}: no {name}", self.name)).to_owned()
     }
 
     fn script(&self) -> Command {

@@ -15,7 +15,7 @@ use super::meaning;
 use super::parameters::{self, StatementKind};
 use crate::bucket::couchbase::keyspace::Keyspace;
 use crate::bucket::couchbase::product::{COUCHBASE, Target};
-use crate::bucket::rest::bulk;
+use crate::bucket::remote::batch;
 use crate::bucket::rest::json_text::JsonText;
 use crate::bucket::rest::{Call, Completeness, Failure, Response, Retry};
 use crate::bucket::{BucketError, NewDocument};
@@ -36,7 +36,7 @@ pub const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
 /// How many of these documents belong in one request.
 pub fn fitting(documents: &[NewDocument]) -> usize {
-    bulk::fitting(documents, MAX_REQUEST_DOCUMENTS)
+    batch::fitting(documents, MAX_REQUEST_DOCUMENTS)
 }
 
 /// The body of the request that stores these documents.

@@ -1,4 +1,4 @@
-//! A user and the `Authorization` field that proves it.
+//! What proves who we are: the `Authorization` field of HTTP, or what a driver takes.
 //!
 //! Invariant: pure; the field is marked so that it is not printed, and wiped from memory on drop.
 
@@ -12,10 +12,15 @@ use super::login_config::Scheme;
 use crate::bucket::BucketError;
 use crate::bucket::remote::product::Product;
 
-/// A user and the `Authorization` field that proves it; or nobody.
+/// What proves who we are; or nobody.
 #[derive(Default)]
-pub struct Credentials {
-    authorization: Option<SecretString>,
+pub struct Credentials(Option<Proof>);
+
+enum Proof {
+    /// The value of `Authorization`.
+    Field(SecretString),
+    /// For a driver, which has its own way to send them.
+    Password(String, SecretString),
 }
 
 impl Credentials {
@@ -26,7 +31,12 @@ impl Credentials {
     /// (RFC 7617: no colon, no control character), and for a key that is not base64.
     pub fn new(product: &Product, scheme: &Scheme, secret: Option<&SecretString>) -> Result<Self, BucketError> {
         match scheme {
-            Scheme::Basic { username } => Self::basic(product, username.as_deref(), secret),
+            Scheme::Basic { username } => Self::of_pair(product, username.as_deref(), secret, Self::basic),
+            Scheme::Driver { username } => {
+                Self::of_pair(product, username.as_deref(), secret, |_, username, password| {
+                    Ok(Self(Some(Proof::Password(username.to_owned(), password.clone()))))
+                })
+            }
             Scheme::ApiKey => Self::api_key(product, secret),
         }
     }
@@ -44,10 +54,16 @@ impl Credentials {
     }
 
     fn of_field(field: String) -> Self {
-        Self { authorization: Some(SecretString::from(field)) }
+        Self(Some(Proof::Field(SecretString::from(field))))
     }
 
-    fn basic(product: &Product, username: Option<&str>, password: Option<&SecretString>) -> Result<Self, BucketError> {
+    /// Nobody without a user name, and an error for one half of the pair.
+    fn of_pair(
+        product: &Product,
+        username: Option<&str>,
+        password: Option<&SecretString>,
+        make: impl Fn(&Product, &str, &SecretString) -> Result<Self, BucketError>,
+    ) -> Result<Self, BucketError> {
         match (username, password) {
             (None, None) => Ok(Self::default()),
             (Some(_), None) => Err(BucketError::misconfigured(format!(
@@ -59,40 +75,56 @@ impl Credentials {
                 product.name,
                 product.setting("username")
             ))),
-            (Some(username), Some(_)) if username.contains(|letter: char| letter == ':' || letter.is_control()) => {
-                Err(BucketError::misconfigured(format!(
-                    "{} cannot hold a colon or a control character",
-                    product.setting("username")
-                )))
-            }
-            (Some(username), Some(password)) => {
-                let pair = Zeroizing::new(format!("{username}:{}", password.expose_secret()));
-                // The scheme is written exactly so: there are servers that compare its letters.
-                let mut field = String::with_capacity("Basic ".len() + pair.len().div_ceil(3) * 4);
-                field.push_str("Basic ");
-                STANDARD.encode_string(pair.as_bytes(), &mut field);
-                Ok(Self::of_field(field))
-            }
+            (Some(username), Some(password)) => make(product, username, password),
         }
+    }
+
+    fn basic(product: &Product, username: &str, password: &SecretString) -> Result<Self, BucketError> {
+        if username.contains(|letter: char| letter == ':' || letter.is_control()) {
+            let setting = product.setting("username");
+            return Err(BucketError::misconfigured(format!("{setting} cannot hold a colon or a control character")));
+        }
+        let pair = Zeroizing::new(format!("{username}:{}", password.expose_secret()));
+        // The scheme is written exactly so: there are servers that compare its letters.
+        let mut field = String::with_capacity("Basic ".len() + pair.len().div_ceil(3) * 4);
+        field.push_str("Basic ");
+        STANDARD.encode_string(pair.as_bytes(), &mut field);
+        Ok(Self::of_field(field))
     }
 
     /// The value of `Authorization`, marked so that it is not printed.
     #[must_use]
     pub fn authorization(&self) -> Option<HeaderValue> {
-        let mut value = HeaderValue::from_str(self.authorization.as_ref()?.expose_secret()).ok()?;
+        let Some(Proof::Field(field)) = &self.0 else { return None };
+        let mut value = HeaderValue::from_str(field.expose_secret()).ok()?;
         value.set_sensitive(true);
         Some(value)
+    }
+
+    /// The user and the password, for a driver.
+    #[must_use]
+    pub fn username_and_password(&self) -> Option<(&str, &SecretString)> {
+        match &self.0 {
+            Some(Proof::Password(username, password)) => Some((username, password)),
+            Some(Proof::Field(_)) | None => None,
+        }
     }
 
     /// True if nothing is sent that says who we are.
     #[must_use]
     pub fn is_nobody(&self) -> bool {
-        self.authorization.is_none()
+        self.0.is_none()
     }
 
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
-        self.authorization.as_ref().map(ExposeSecret::expose_secret)
-            == other.authorization.as_ref().map(ExposeSecret::expose_secret)
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(Proof::Field(own)), Some(Proof::Field(other))) => own.expose_secret() == other.expose_secret(),
+            (Some(Proof::Password(user, own)), Some(Proof::Password(other_user, other))) => {
+                user == other_user && own.expose_secret() == other.expose_secret()
+            }
+            _ => false,
+        }
     }
 }
 
@@ -129,12 +161,25 @@ mod tests {
     #[test]
     fn half_a_login_is_refused_and_none_is_accepted() {
         let password = SecretString::from("p");
-        assert!(Credentials::basic(&PRODUCT, None, None).unwrap().is_nobody());
+        let of = |username: Option<&str>, password| {
+            Credentials::new(&PRODUCT, &Scheme::Basic { username: username.map(str::to_owned) }, password)
+        };
+        assert!(of(None, None).unwrap().is_nobody());
         for (username, password) in
             [(Some("u"), None), (None, Some(&password)), (Some("a:b"), Some(&password)), (Some("a\n"), Some(&password))]
         {
-            let outcome = Credentials::basic(&PRODUCT, username, password);
+            let outcome = of(username, password);
             assert!(matches!(outcome, Err(BucketError::Misconfigured { .. })));
         }
+    }
+
+    #[test]
+    fn a_driver_takes_any_username() {
+        let scheme = Scheme::Driver { username: Some("a:b".to_owned()) };
+        let credentials = Credentials::new(&PRODUCT, &scheme, Some(&SecretString::from("p"))).unwrap();
+        let (username, password) = credentials.username_and_password().unwrap();
+        assert_eq!((username, password.expose_secret()), ("a:b", "p"));
+        assert!(credentials.authorization().is_none() && !credentials.is_nobody());
+        assert!(Credentials::new(&PRODUCT, &scheme, None).is_err());
     }
 }

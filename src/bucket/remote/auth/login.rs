@@ -82,7 +82,7 @@ impl Login {
     #[must_use]
     pub fn username(&self) -> Option<&str> {
         match &self.scheme {
-            Scheme::Basic { username } => username.as_deref(),
+            Scheme::Basic { username } | Scheme::Driver { username } => username.as_deref(),
             Scheme::ApiKey => None,
         }
     }
@@ -321,7 +321,7 @@ impl LoginSession<'_> {
 
     /// The credentials to use now.
     #[must_use]
-    pub fn credentials(&self) -> &Credentials {
+    pub fn credentials(&self) -> &Arc<Credentials> {
         &self.credentials
     }
 

@@ -27,8 +27,21 @@ pub enum Scheme {
         /// The user.
         username: Option<String>,
     },
+    /// User name and password, in whatever way a driver sends them; without a user name: nobody.
+    Driver {
+        /// The user.
+        username: Option<String>,
+    },
     /// A key in place of both: the value that the database calls `encoded`.
     ApiKey,
+}
+
+impl LoginConfig {
+    /// Who we are to a database with a driver of its own.
+    #[must_use]
+    pub fn for_driver(settings: &LoginSettings) -> Self {
+        Self { scheme: Scheme::Driver { username: settings.username.clone() }, ..Self::from(settings) }
+    }
 }
 
 impl From<&LoginSettings> for LoginConfig {
@@ -45,8 +58,10 @@ impl fmt::Display for Scheme {
     /// As in `as "reader"`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Basic { username: Some(username) } => write!(f, "as {username:?}"),
-            Self::Basic { username: None } => f.write_str("without a login"),
+            Self::Basic { username: Some(username) } | Self::Driver { username: Some(username) } => {
+                write!(f, "as {username:?}")
+            }
+            Self::Basic { username: None } | Self::Driver { username: None } => f.write_str("without a login"),
             Self::ApiKey => f.write_str("with an API key"),
         }
     }

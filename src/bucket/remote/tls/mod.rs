@@ -32,6 +32,8 @@ pub struct Tls {
 pub struct Configuration {
     /// For those who connect.
     pub rustls: Arc<ClientConfig>,
+    /// The files that it was made of, for a driver that reads them by itself.
+    pub files: TlsSettings,
     trust: Trust,
     identity: Identity,
 }
@@ -133,7 +135,7 @@ impl Configuration {
             (Verification::On, None) => Trust::System,
         };
         let identity = if settings.client_certificate_file.is_some() { Identity::Certificate } else { Identity::None };
-        Ok(Self { rustls: Arc::new(rustls), trust, identity })
+        Ok(Self { rustls: Arc::new(rustls), files: settings.clone(), trust, identity })
     }
 }
 
