@@ -252,13 +252,13 @@ impl Context<'_> {
                         .to_owned(),
                 )
             }
-            DbError::Unavailable { consistency, required, alive } => (
+            DbError::Unavailable { required, alive, .. } => (
                 Unavailable,
                 Retry::AfterPause,
                 format!(
-                    "{consistency} needs {required} replicas of the keyspace {:?}, of which {alive} are up; start nodes, or see \
+                    "{} needs {required} replicas of the keyspace {:?}, of which {alive} are up; start nodes, or see \
                      [cassandra] consistency and the replication of the keyspace",
-                    target.keyspace
+                    target.consistency, target.keyspace
                 ),
             ),
             DbError::ReadTimeout { .. } | DbError::WriteTimeout { .. } => {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::bucket::remote::{Advice, LoginPolicy, Product};
-use crate::config::CassandraSettings;
+use crate::config::{CassandraSettings, Consistency};
 
 /// Cassandra, for the sentences that all products share. `ScyllaDB` is asked in the same way.
 pub static CASSANDRA: Product = Product {
@@ -36,6 +36,8 @@ pub struct Target {
     pub table: String,
     /// `[cassandra] local_datacenter`
     pub datacenter: String,
+    /// `[cassandra] consistency`
+    pub consistency: Consistency,
     /// `[cassandra] username`
     pub username: Option<String>,
 }
@@ -48,6 +50,7 @@ impl Target {
             keyspace: settings.keyspace.to_ascii_lowercase(),
             table: settings.table.to_ascii_lowercase(),
             datacenter: settings.local_datacenter.clone(),
+            consistency: settings.consistency,
             username: settings.login.username.clone(),
         }
     }

@@ -53,7 +53,7 @@ fn each_error_of_the_database_has_its_row() {
         (DbError::Invalid, "Mutation of 9 bytes is too large", Misconfigured, Retry::Never, "max_mutation_size"),
         (DbError::Invalid, "marker", Misconfigured, Retry::Never, "does not take our statement"),
         (DbError::SyntaxError, "marker", Misconfigured, Retry::Never, "does not take our statement"),
-        (unavailable, "marker", Unavailable, Retry::AfterPause, "LocalQuorum needs 2 replicas"),
+        (unavailable, "marker", Unavailable, Retry::AfterPause, "LOCAL_QUORUM needs 2 replicas"),
         (read_timeout, "marker", Timeout, Retry::AfterPause, "did not answer it in time"),
         (DbError::Overloaded, "marker", Unavailable, Retry::AfterPause, "overloaded"),
         (DbError::IsBootstrapping, "marker", Unavailable, Retry::AfterPause, "starting"),
