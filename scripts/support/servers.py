@@ -62,9 +62,9 @@ def raise_file_limit(needed):
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def cargo_build(folder):
+def cargo_build(folder, *flags):
     print(f"building {folder.relative_to(ROOT.parent)}", flush=True)
-    command = ["cargo", "build", "--release", "--locked", "--quiet", "--target-dir", str(folder / "target")]
+    command = ["cargo", "build", "--release", "--locked", "--quiet", "--target-dir", str(folder / "target"), *flags]
     if subprocess.run(command, cwd=folder).returncode != 0:
         raise Failure(f"{folder} does not build")
 

@@ -1,20 +1,21 @@
 //! The one place where something asynchronous runs: the drivers of databases that bring nothing else.
 //!
-//! Invariant: a call never outlives its deadline by more than a thread needs to wake up, whatever the driver does; and no
-//! future of a driver is dropped half-way, because it runs as a task of its own, which goes on when nobody waits any more.
+//! Invariant: a call never outlives its deadline by more than a thread needs to wake up, whatever the driver does;
+//! and no future of a driver is dropped half-way, because it runs as a task of its own, which goes on when nobody
+//! waits any more.
 
 use std::future::Future;
 use std::io;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::BucketError;
 use crate::clock::{self, Deadline};
 
-/// Threads that poll: they wait for sockets and turn bytes into rows, which is little work. More of them made reads slower.
+/// Threads that poll. They wait for sockets and turn bytes into rows, which is little work.
 const THREADS: usize = 1;
 
 /// A small runtime of one database. When it is dropped, its threads end by themselves, and nobody waits for them.
@@ -32,46 +33,55 @@ impl Runtime {
         built.map(|runtime| Self(Some(runtime))).map_err(no_thread)
     }
 
-    /// Runs a future to its end, in a task of its own, and waits for it until the deadline. Blocks this thread, which must
-    /// not be one of the runtime's.
+    /// Runs a future to its end, in a task of its own, and waits for it until the deadline. Blocks this thread, which
+    /// must not be one of the runtime's. The wait needs none of those: they may all be busy.
     ///
-    /// # Errors
-    /// [`BucketError::Timeout`], which says that `what` did not answer; [`BucketError::Unavailable`] if the task panicked.
+    /// # Errors [`BucketError::Timeout`], which says that `what` did not answer; [`BucketError::Unavailable`] if the
+    /// task panicked.
     pub fn run<T: Send + 'static>(
         &self,
         deadline: Deadline,
         what: &str,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, BucketError> {
-        let Some(runtime) = &self.0 else { return Err(BucketError::unavailable("the database is being closed")) };
-        let task = runtime.spawn(future);
-        let left = deadline.remaining(clock::now());
-        runtime.block_on(async { timed(left, what, task).await })
+        let (sender, receiver) = sync_channel(1);
+        self.start_task(async move {
+            // Nobody may wait any more.
+            let _ = sender.send(future.await);
+        });
+        receiver.recv_timeout(deadline.remaining(clock::now())).map_err(|error| match error {
+            RecvTimeoutError::Timeout => BucketError::timeout(format!("{what} did not answer in time")),
+            RecvTimeoutError::Disconnected => panicked(),
+        })
     }
 
-    /// Starts a task that takes the outcome of a future, at the latest after `limit`. Returns at once.
-    pub fn start_task<T: Send + 'static>(
-        &self,
-        limit: Duration,
-        what: &'static str,
-        future: impl Future<Output = T> + Send + 'static,
-        take: impl FnOnce(Result<T, BucketError>) + Send + 'static,
-    ) {
+    /// Runs a future in a task of its own. Returns at once.
+    pub fn start_task(&self, future: impl Future<Output = ()> + Send + 'static) {
         if let Some(runtime) = &self.0 {
-            let task = runtime.spawn(future);
-            runtime.spawn(async move { take(timed(limit, what, task).await) });
+            runtime.spawn(future);
         }
     }
 }
 
-/// The outcome of a task, waited for so long.
-async fn timed<T>(limit: Duration, what: &str, task: JoinHandle<T>) -> Result<T, BucketError> {
-    match timeout(limit, task).await {
+/// The outcome of a future that runs in a task of its own, waited for in another one, for so long at most.
+///
+/// # Errors
+/// As [`Runtime::run`].
+pub async fn within<T: Send + 'static>(
+    limit: Duration,
+    what: &str,
+    future: impl Future<Output = T> + Send + 'static,
+) -> Result<T, BucketError> {
+    match timeout(limit, tokio::spawn(future)).await {
         Ok(Ok(outcome)) => Ok(outcome),
-        // Its message was printed when it happened.
-        Ok(Err(_)) => Err(BucketError::unavailable("the driver of the database panicked: a defect, please report it")),
+        Ok(Err(_)) => Err(panicked()),
         Err(_) => Err(BucketError::timeout(format!("{what} did not answer in time"))),
     }
+}
+
+/// Its message was printed when it happened.
+fn panicked() -> BucketError {
+    BucketError::unavailable("the driver of the database panicked: a defect, please report it")
 }
 
 impl Drop for Runtime {
@@ -112,9 +122,13 @@ mod tests {
         let later = Deadline::after(clock::now(), Duration::from_secs(30));
         let outcome = runtime.run::<()>(later, "a task", async { panic!("on purpose") });
         assert!(matches!(outcome, Err(BucketError::Unavailable { .. })), "{outcome:?}");
-        let (sender, receiver) = mpsc::channel();
-        let take = move |outcome: Result<(), BucketError>| sender.send(outcome.is_err()).unwrap();
-        runtime.start_task(Duration::from_secs(30), "a task", async { panic!("on purpose") }, take);
-        assert_eq!(receiver.recv(), Ok(true));
+        let outcome = runtime.run(later, "a task", async {
+            within::<()>(Duration::from_secs(30), "another", async { panic!("on purpose") }).await
+        });
+        assert!(matches!(outcome, Ok(Err(BucketError::Unavailable { .. }))), "{outcome:?}");
+        let outcome = runtime.run(later, "a task", async {
+            within(Duration::from_millis(1), "another", std::future::pending::<()>()).await
+        });
+        assert!(matches!(outcome, Ok(Err(BucketError::Timeout { .. }))), "{outcome:?}");
     }
 }

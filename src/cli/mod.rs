@@ -270,7 +270,8 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
             let has_factor = create.is_some_and(|options| options.replication_factor.is_some());
             if has_factor && loaded.settings.bucket.database != DatabaseName::Cassandra {
                 tell_user(
-                    "--replication-factor is for [bucket] database = \"cassandra\": other databases have it in their own settings",
+                    "--replication-factor is for [bucket] database = \"cassandra\": other databases have it in settings of \
+                     their own",
                 );
                 return Ok(Exit::Usage);
             }

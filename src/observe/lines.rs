@@ -47,8 +47,8 @@ pub(super) fn log(observation: &Observation<'_>) {
         }
         Observation::NumberRounded { product } => {
             warn!(
-                "a number of more than 64 bits is stored as the nearest double, because {product} has no other for it; \
-                 write it as a string to keep it"
+                "a whole number that does not fit 64 bits is stored as the nearest double, because {product} has no other for \
+                 it; write it as a string to keep it"
             );
         }
         Observation::SlowOperation(slow) => slow_line(slow),

@@ -1,5 +1,5 @@
-//! What is wrong with a database or with the settings for it: the problem, the step of `check`, the exit code and the sentence,
-//! word for word.
+//! What is wrong with a database or with the settings for it: the problem, the step of `check`, the exit code and the
+//! sentence, word for word.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,8 +48,8 @@ pub struct Situation {
     pub ca_file: Option<PathBuf>,
 }
 
-/// The situations of one database over HTTP: `well` are nodes that have everything, `place` where it is, `elsewhere` where it
-/// is not.
+/// The situations of one database over HTTP: `well` are nodes that have everything, `place` where it is, `elsewhere`
+/// where it is not.
 fn situations(
     database: &str,
     (well, foreign, front): (&Node, &Node, &Front),

@@ -199,7 +199,7 @@ fn what_is_imported_is_altered_only_as_it_is_told() {
     let lines = concat!(
         r#"{"_id":"x","type":"t","username":"a","hashed_password":"h","$set":{"b":1},"o":{"_id":1,"$date":"x"}}"#,
         "\n",
-        r#"{"type":"t","username":"b","hashed_password":"h","n":[18446744073709551616,1.5,9007199254740993,-0.0,1e300]}"#,
+        r#"{"type":"t","username":"b","hashed_password":"h","n":[18446744073709551616,31.245270191439438,9007199254740993,-0.0,1e300]}"#,
         "\n",
         r#"{"type":"t","username":"c","hashed_password":"h","n":123456789012345678901234567890}"#,
         "\n",
@@ -217,7 +217,7 @@ fn what_is_imported_is_altered_only_as_it_is_told() {
     let expected = concat!(
         r#"{"type":"t","username":"a","hashed_password":"h","o":{"_id":1,"$date":"x"}}"#,
         "\n",
-        r#"{"type":"t","username":"b","hashed_password":"h","n":[1.8446744073709552e+19,1.5,9007199254740993,-0.0,1e+300]}"#,
+        r#"{"type":"t","username":"b","hashed_password":"h","n":[1.8446744073709552e+19,31.245270191439438,9007199254740993,-0.0,1e+300]}"#,
         "\n",
         r#"{"type":"t","username":"c","hashed_password":"h","n":1.2345678901234568e+29}"#,
         "\n",

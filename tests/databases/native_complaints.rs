@@ -1,4 +1,5 @@
-//! As `complaints`, of databases that are asked by drivers of their own: real servers with logins, with TLS and without.
+//! As `complaints`, of databases that are asked by drivers of their own: real servers with logins, with TLS and
+//! without.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! What the errors of Cassandra and of its driver mean for us: a function for each kind of error of the driver, all of which end
-//! in one for what the database said and one for a connection.
+//! What the errors of Cassandra and of its driver mean for us: a function for each kind of error of the driver, all
+//! of which end in one for what the database said and one for a connection.
 //!
 //! Codes are those of the native protocol (v4, section 9).
 //!
@@ -47,9 +47,14 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// No session could be opened.
+    /// No session could be opened; `None`: in time.
     #[must_use]
-    pub fn opening(&self, error: &NewSessionError) -> Failure {
+    pub fn opening(&self, error: Option<&NewSessionError>) -> Failure {
+        let Some(error) = error else {
+            return Failure::of_node(BucketError::unavailable(
+                "no node of Cassandra can be reached: there is no answer ([cassandra] nodes, [bucket] connect_timeout)",
+            ));
+        };
         match error {
             NewSessionError::FailedToResolveAnyHostname(_) => Failure::of_node(BucketError::unavailable(
                 "no name of [cassandra] nodes was found; correct it, or let the name servers of this machine (or \
@@ -198,6 +203,9 @@ impl Context<'_> {
             // Its first bytes are no frame of the native protocol.
             Some(BrokenConnectionErrorKind::FrameHeaderParseError(_)) => not_cassandra(),
             Some(BrokenConnectionErrorKind::WriteError(error)) => self.io(error),
+            Some(BrokenConnectionErrorKind::KeepaliveTimeout(_)) => {
+                Failure::of_node(BucketError::unavailable("a node of Cassandra does not answer any more"))
+            }
             Some(BrokenConnectionErrorKind::TooManyOrphanedStreamIds(_)) => {
                 Failure::of_node(BucketError::unavailable("a node of Cassandra answers too slowly"))
             }
@@ -293,7 +301,8 @@ impl Context<'_> {
             Operation::List => self.target.missing_permission("SELECT", "list"),
             Operation::Store => self.target.missing_permission("MODIFY", "write to"),
             Operation::Create => format!(
-                "the role of [cassandra] username may not create {}; import as a superuser, or as a role that has CREATE ON ALL KEYSPACES",
+                "the role of [cassandra] username may not create {}; import as a superuser, or as a \
+                 role that has CREATE ON ALL KEYSPACES",
                 self.target.name()
             ),
         }

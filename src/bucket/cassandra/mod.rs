@@ -1,8 +1,8 @@
-//! Cassandra and `ScyllaDB`, by the driver `scylla`: a table `(id text PRIMARY KEY, doc text)`, whose `doc` is the JSON as it was
-//! stored.
+//! Cassandra and `ScyllaDB`, by the driver `scylla`: a table `(id text PRIMARY KEY, doc text)`, whose `doc` is the
+//! JSON as it was stored.
 //!
-//! `session` has the way from the settings to the driver, `rows` what is asked, `meaning` what its errors mean, `product` the
-//! names, the sentences and the statements that make the table.
+//! `session` has the way from the settings to the driver, `rows` what is asked, `meaning` what its errors mean,
+//! `product` the names, the sentences and the statements that make the table.
 //!
 //! Invariant: all that is asynchronous runs in the futures that are handed out here.
 
@@ -99,7 +99,7 @@ impl Native for Cassandra {
     fn open(&self, identity: &ClientIdentity) -> Reply<CassandraClient> {
         let (settings, rows, identity) = (self.settings.clone(), Arc::clone(&self.rows), identity.clone());
         Box::pin(async move {
-            settings.open(&identity).await.map_err(|error| rows.context(Operation::Read).opening(&error))
+            settings.open(&identity).await.map_err(|error| rows.context(Operation::Read).opening(error.as_ref()))
         })
     }
 

@@ -19,8 +19,8 @@ pub static CASSANDRA: Product = Product {
         missing_right: "GRANT SELECT on the table to the role of [cassandra] username",
         use_tls: "set [cassandra] tls = true",
         no_tls: "check the ports of [cassandra] nodes, or set [cassandra] tls = false if it has no TLS",
-        not_listening: "see that Cassandra runs there, that the port is its native_transport_port (9042), that its rpc_address is not \
-                        127.0.0.1 only, and that no firewall blocks the port; the host and the port are those of \
+        not_listening: "see that Cassandra runs there, that the port is its native_transport_port (9042), that its \
+                        rpc_address is not 127.0.0.1 only, and that no firewall blocks the port; the host and the port are those of \
                         [cassandra] nodes",
         other_names: " (the address of the node is looked for in it, not its name: an IP address in subjectAltName)",
         no_batches: "",
@@ -89,8 +89,8 @@ impl Target {
         let table = self.name();
         match &self.username {
             Some(role) => format!(
-                "the role {role:?} ([cassandra] username) may not {what} the table {table}; as a superuser: GRANT {permission} ON \
-                 TABLE {table} TO \"{role}\";"
+                "the role {role:?} ([cassandra] username) may not {what} the table {table}; as a superuser: \
+                 GRANT {permission} ON TABLE {table} TO \"{role}\";"
             ),
             None => format!("it wants a login to {what} the table {table}; set [cassandra] username and password_file"),
         }
@@ -100,8 +100,8 @@ impl Target {
     #[must_use]
     pub fn no_table(&self) -> String {
         format!(
-            "it has no table {table}; correct [cassandra] keyspace and table, or create it: userprofiles import --create FILE (or \
-             CREATE TABLE {table} (id text PRIMARY KEY, doc text); in a keyspace that is there)",
+            "it has no table {table}; correct [cassandra] keyspace and table, or create it: userprofiles import --create \
+             FILE (or CREATE TABLE {table} (id text PRIMARY KEY, doc text); in a keyspace that is there)",
             table = self.name()
         )
     }

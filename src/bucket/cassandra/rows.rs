@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use scylla::errors::ExecutionError;
 use scylla::response::query_result::QueryRowsResult;
 use scylla::response::{PagingState, PagingStateResponse};
+use scylla::statement::{Consistency, Statement};
 use tokio::task::JoinSet;
 
 use super::meaning::{Context, Operation};
@@ -19,7 +20,8 @@ use crate::bucket::remote::tls::Tls;
 use crate::bucket::{BucketError, CreateOptions, Cursor, Document, Listed, Page};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 
-/// How many rows are stored at the same time: Cassandra stores one as fast as many, and its batches are for other things.
+/// How many rows are stored at the same time: Cassandra stores one as fast as many, and its batches are for other
+/// things.
 const CONCURRENT_WRITES: usize = 32;
 
 /// One table, through whichever session.
@@ -148,6 +150,9 @@ impl Rows {
     }
 
     async fn exists(&self, client: &CassandraClient, statement: &str, names: &[&String]) -> Result<bool, Failure> {
+        let mut statement = Statement::new(statement);
+        // Each node has the whole schema, and no replica of it.
+        statement.set_consistency(Consistency::One);
         let result = client.session.query_unpaged(statement, names).await;
         let result = result.map_err(|error| self.failure(client, Operation::Create, &error))?;
         Ok(result.into_rows_result().map_err(|_| self.no_such_columns())?.rows_num() > 0)

@@ -1,7 +1,6 @@
 //! From the settings to a session of the driver, and what is kept with it.
 //!
-//! Invariant: each wait of the driver that is not bounded by a request is bounded here: a connection that says nothing is
-//! given up after two seconds.
+//! Invariant: each wait of the driver that is not bounded by a request is bounded here.
 
 use std::time::Duration;
 
@@ -15,15 +14,18 @@ use scylla::statement::prepared::PreparedStatement;
 use scylla::statement::{Consistency, Statement};
 use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use super::product::Target;
 use crate::bucket::BucketTimeouts;
 use crate::bucket::native::ClientIdentity;
 use crate::config::{self, CassandraSettings};
 
-/// From one sign of life to the next on an idle connection, and how long it is waited for: the driver's own bound for a
-/// node that has frozen while a session is opened is a minute.
-const KEEPALIVE: Duration = Duration::from_secs(1);
+/// From one sign of life to the next on a connection.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long it is waited for: longer than a node pauses to collect its garbage.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A session, with the statements that were prepared in it.
 pub struct CassandraClient {
@@ -59,11 +61,21 @@ impl SessionSettings {
         }
     }
 
-    /// Opens a session.
+    /// Opens a session. The driver itself waits a minute for a node that accepts a connection and then says nothing.
     ///
     /// # Errors
-    /// The driver's.
-    pub async fn open(&self, identity: &ClientIdentity) -> Result<CassandraClient, NewSessionError> {
+    /// The driver's; `None` if the time was over first.
+    pub async fn open(&self, identity: &ClientIdentity) -> Result<CassandraClient, Option<NewSessionError>> {
+        // They are tried one after the other.
+        let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX).max(1);
+        let limit = self.timeouts.connect.saturating_mul(nodes).min(self.timeouts.operation);
+        match timeout(limit, self.build(identity)).await {
+            Ok(built) => built.map_err(Some),
+            Err(_) => Err(None),
+        }
+    }
+
+    async fn build(&self, identity: &ClientIdentity) -> Result<CassandraClient, NewSessionError> {
         let nearest =
             DefaultPolicy::builder().prefer_datacenter(self.datacenter.clone()).permit_dc_failover(false).build();
         let profile = ExecutionProfile::builder()
@@ -78,8 +90,8 @@ impl SessionSettings {
             .known_nodes(&self.nodes)
             .default_execution_profile_handle(profile.into_handle())
             .connection_timeout(self.timeouts.connect)
-            .keepalive_interval(KEEPALIVE)
-            .keepalive_timeout(KEEPALIVE)
+            .keepalive_interval(KEEPALIVE_INTERVAL)
+            .keepalive_timeout(KEEPALIVE_TIMEOUT)
             .pool_size(one)
             .fetch_schema_metadata(false)
             .tls_context(tls);

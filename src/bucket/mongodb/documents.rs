@@ -1,6 +1,7 @@
 //! What is asked of a collection: to find, store and list documents, and to be made.
 //!
-//! Storing is by the command `update` with `upsert`, which every MongoDB since 2.6 has; the driver's `bulk_write` needs 8.0.
+//! Storing is by the command `update` with `upsert`, which every MongoDB since 2.6 has; the driver's `bulk_write`
+//! needs 8.0.
 //!
 //! Invariant: a document is missing only if its collection was there at most [`KNOWN_FOR`] ago: MongoDB itself answers
 //! alike for a missing document, collection and database.
@@ -12,6 +13,7 @@ use mongodb::Client;
 use mongodb::bson::{Bson, RawArrayBuf, RawDocumentBuf, cstr, doc, rawdoc, serialize_to_raw_document_buf};
 use mongodb::error::Error;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::meaning::{Context, Operation};
 use super::product::Target;
@@ -22,7 +24,7 @@ use crate::bucket::{BucketError, Cursor, Document, Listed, Page};
 use crate::clock;
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 
-/// For how long it is known that the collection is there, or that it is not.
+/// For how long it is known that the collection is there, or that it is not, or that this cannot be known.
 const KNOWN_FOR: Duration = Duration::from_secs(1);
 
 /// The first id of a user, and the first behind them all: `:` and `;` follow each other in ASCII.
@@ -32,7 +34,7 @@ const IDS: [&str; 2] = ["userprofile::", "userprofile:;"];
 pub struct Documents {
     target: Target,
     tls: Arc<Tls>,
-    existence: Mutex<Option<(Instant, Existence)>>,
+    existence: Mutex<Option<(Instant, Result<Existence, Failure>)>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,25 +69,26 @@ impl Documents {
         let found = self.collection(client).find_one(doc! { "_id": id }).max_time(limit).await;
         match found.map_err(|error| self.failure(&error, Operation::Read))? {
             Some(raw) => read(&raw, id).map(Some),
-            None => self.ensure_it_exists(client, Operation::Read).await.map(|()| None),
+            None => self.ensure_it_exists(client, Operation::Read, left).await.map(|()| None),
         }
     }
 
     /// Fails if the collection is not there.
-    async fn ensure_it_exists(&self, client: &Client, operation: Operation) -> Result<(), Failure> {
+    async fn ensure_it_exists(&self, client: &Client, operation: Operation, left: Duration) -> Result<(), Failure> {
         // Locked while it is looked up: of many who miss a document, one looks.
-        let mut known = self.existence.lock().await;
-        let fresh = known.filter(|(at, _)| clock::now().saturating_duration_since(*at) < KNOWN_FOR);
-        let existence = match fresh {
-            Some((_, existence)) => existence,
-            None => {
-                let at = clock::now();
-                let existence = self.look_up(client, operation).await?;
-                *known = Some((at, existence));
-                existence
-            }
+        let late = |_| Failure::of_node(BucketError::timeout("MongoDB did not answer in time"));
+        let mut known = timeout(left, self.existence.lock()).await.map_err(late)?;
+        let fresh = known.as_ref().filter(|(at, _)| clock::now().saturating_duration_since(*at) < KNOWN_FOR);
+        let existence = if let Some((_, existence)) = fresh {
+            existence.clone()
+        } else {
+            let asked_at = clock::now();
+            let existence = self.look_up(client, operation, left).await;
+            // A failure may have taken longer than it is known for.
+            let at = if existence.is_ok() { asked_at } else { clock::now() };
+            known.insert((at, existence)).1.clone()
         };
-        match existence {
+        match existence? {
             Existence::There => Ok(()),
             Existence::Missing => {
                 let context = Context { operation, target: &self.target, tls: &self.tls };
@@ -94,12 +97,18 @@ impl Documents {
         }
     }
 
-    async fn look_up(&self, client: &Client, operation: Operation) -> Result<Existence, Failure> {
+    async fn look_up(&self, client: &Client, operation: Operation, left: Duration) -> Result<Existence, Failure> {
         let command = doc! {
             "listCollections": 1, "filter": { "name": &self.target.collection }, "nameOnly": true,
-            "authorizedCollections": true,
+            "authorizedCollections": true, "maxTimeMS": i64::try_from(left.as_millis()).unwrap_or(i64::MAX).max(1),
         };
-        match client.database(&self.target.database).run_command(command).await {
+        let database = client.database(&self.target.database);
+        let mut asking = database.run_command(command);
+        // Commands are for the primary, unless it is said again.
+        if let Some(criteria) = database.selection_criteria() {
+            asking = asking.selection_criteria(criteria.clone());
+        }
+        match asking.await {
             Ok(reply) => {
                 let listed = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
                 Ok(if listed.is_ok_and(|listed| !listed.is_empty()) { Existence::There } else { Existence::Missing })
@@ -117,9 +126,14 @@ impl Documents {
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn store(&self, client: &Client, documents: Vec<(DocumentId, RawDocumentBuf)>) -> Result<(), Failure> {
+    pub async fn store(
+        &self,
+        client: &Client,
+        documents: Vec<(DocumentId, RawDocumentBuf)>,
+        left: Duration,
+    ) -> Result<(), Failure> {
         // An `upsert` would make it.
-        self.ensure_it_exists(client, Operation::Store).await?;
+        self.ensure_it_exists(client, Operation::Store, left).await?;
         let mut ids = Vec::with_capacity(documents.len());
         let mut updates = RawArrayBuf::new();
         for (id, document) in documents {
@@ -130,9 +144,10 @@ impl Documents {
         command.append(cstr!("updates"), updates);
         command.append(cstr!("ordered"), false);
         let database = client.database(&self.target.database);
-        if let Some(concern) = database.write_concern().and_then(|concern| serialize_to_raw_document_buf(concern).ok())
-        {
-            command.append(cstr!("writeConcern"), concern);
+        if let Some(concern) = database.write_concern() {
+            let unknown =
+                |_| Failure::lasting(BucketError::misconfigured("the write concern of [mongodb] uri is none"));
+            command.append(cstr!("writeConcern"), serialize_to_raw_document_buf(concern).map_err(unknown)?);
         }
         let reply = database.run_raw_command(command).await.map_err(|error| self.failure(&error, Operation::Store))?;
         self.ensure_all_stored(&reply, &ids)
@@ -160,7 +175,13 @@ impl Documents {
     ///
     /// # Errors
     /// [`Failure`]
-    pub async fn list(&self, client: &Client, after: Option<Cursor>, most: usize) -> Result<Page, Failure> {
+    pub async fn list(
+        &self,
+        client: &Client,
+        after: Option<Cursor>,
+        most: usize,
+        left: Duration,
+    ) -> Result<Page, Failure> {
         let [first, end] = IDS;
         let range = match &after {
             Some(Cursor(id)) => doc! { "$gt": id, "$lt": end },
@@ -181,7 +202,7 @@ impl Documents {
             documents.push(Listed { id: DocumentId::stored(id.to_owned()), document });
         }
         if documents.is_empty() && after.is_none() {
-            self.ensure_it_exists(client, Operation::List).await?;
+            self.ensure_it_exists(client, Operation::List, left).await?;
         }
         let next = documents.last().map(|last| Cursor(last.id.as_str().to_owned()));
         Ok(Page { documents, next })
@@ -194,8 +215,12 @@ impl Documents {
     pub async fn create(&self, client: &Client) -> Result<Vec<String>, Failure> {
         let Target { database, collection, .. } = &self.target;
         let created = client.database(database).create_collection(collection).await;
-        created.map_err(|error| self.failure(&error, Operation::Create))?;
         *self.existence.lock().await = None;
+        match created.map_err(|error| self.failure(&error, Operation::Create)) {
+            // Somebody else was quicker, or an answer was lost.
+            Err(failure) if failure.details.code.as_deref() == Some("48") => return Ok(Vec::new()),
+            outcome => outcome?,
+        }
         Ok(vec![format!("the collection {collection:?} of the database {database:?}")])
     }
 }

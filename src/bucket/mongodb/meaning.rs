@@ -64,11 +64,15 @@ impl Context<'_> {
                 "the servers of MongoDB were not found by DNS; correct the name in [mongodb] uri, or let the name servers \
                  of this machine know it",
             )),
-            ErrorKind::InvalidArgument { .. } | ErrorKind::InvalidTlsConfig { .. } => {
-                Failure::lasting(BucketError::misconfigured(format!("[mongodb] uri cannot be used: {}", error.kind)))
-            }
+            ErrorKind::InvalidArgument { .. } => Failure::lasting(BucketError::misconfigured(
+                "the driver of MongoDB does not take the options of [mongodb] uri; compare them with its documentation",
+            )),
+            ErrorKind::InvalidTlsConfig { .. } => Failure::lasting(BucketError::misconfigured(
+                "the driver of MongoDB cannot use the certificates of [mongodb] ca_file, client_certificate_file and \
+                 client_key_file; write them again as PEM, the key as PKCS #8",
+            )),
             ErrorKind::IncompatibleServer { .. } => Failure::lasting(BucketError::misconfigured(
-                "MongoDB is too old for this program, which needs 4.2 or later; upgrade it",
+                "MongoDB cannot do what [mongodb] uri asks for (loadBalanced=true is for its own load balancers only)",
             )),
             ErrorKind::InvalidResponse { .. } | ErrorKind::Bson(_) => not_mongodb(),
             _ => broken(),
@@ -105,6 +109,12 @@ impl Context<'_> {
                 Retry::Never,
                 "Atlas refuses us; check the database user, its rights, and the limits of the cluster there".to_owned(),
             ),
+            64 => (Timeout, Retry::AfterPause, "its members did not confirm a write in time".to_owned()),
+            79 | 100 => (
+                Misconfigured,
+                Retry::Never,
+                "it has not the members that the write concern of [mongodb] uri asks for (w=)".to_owned(),
+            ),
             50 => (Timeout, Retry::AfterPause, "it stopped at the time limit of the request".to_owned()),
             // The retryable ones of the drivers' specification, and those of an election or of a shutdown.
             6 | 7 | 63 | 89 | 91 | 112 | 133 | 134 | 149 | 150 | 189 | 202 | 234 | 262 | 358 | 384 | 9001 | 10107
@@ -130,7 +140,8 @@ impl Context<'_> {
                 Misconfigured,
                 Retry::Never,
                 format!(
-                    "a unique index of the collection {:?} ([mongodb] collection) refuses a document; drop the index, or correct the document",
+                    "a unique index of the collection {:?} ([mongodb] collection) refuses a document; drop the index, or correct \
+                     the document",
                     target.collection
                 ),
             ),
@@ -148,7 +159,7 @@ impl Context<'_> {
             2 | 9 | 14 | 20 | 52 | 55 | 59 | 72 | 115 | 166 | 238 | 263 | 323 | 336 | 352 | 40415 => (
                 Misconfigured,
                 Retry::Never,
-                "it does not take our request; its own log says more, and it must be MongoDB 4.2 or later".to_owned(),
+                "it does not take our request; its own log says more, and it must be MongoDB 4.4 or later".to_owned(),
             ),
             _ => (Unavailable, Retry::Never, "it failed by itself; its own log says more".to_owned()),
         }
@@ -180,9 +191,12 @@ impl Context<'_> {
                 Security::Plain => "there is no answer",
                 Security::Tls => "there is no answer, or no TLS (then take tls=true out of the URI)",
             };
+            let has_no_primary = message.contains("ReplicaSetNoPrimary") || message.contains("ReplicaSetWithPrimary");
             let seen = why.iter().find(|(part, _)| message.contains(part)).map_or(unknown, |(_, seen)| *seen);
             let reason = format!("no server of MongoDB can be reached: {seen} ([mongodb] uri)");
-            Failure::of_node(BucketError::unavailable(reason))
+            // There its members have answered.
+            let retry = if has_no_primary { Retry::AfterPause } else { Retry::NextNode };
+            Failure::new(BucketError::unavailable(reason), retry)
         })
     }
 
@@ -190,6 +204,11 @@ impl Context<'_> {
     fn of_text(&self, message: &str) -> Option<Failure> {
         if message.contains("AuthenticationFailed") || message.contains("SCRAM failure") {
             return Some(self.of_code(18, "AuthenticationFailed"));
+        }
+        if message.contains("wire version") {
+            return Some(Failure::lasting(BucketError::misconfigured(
+                "MongoDB is too old for the driver of this program, or too new ([mongodb] uri); it takes 4.4 and later",
+            )));
         }
         if let Some(error) = tls_error(message) {
             return Some(self.of_tls(&error));

@@ -1,7 +1,8 @@
 //! `MongoDB`, by its own driver: `find` by `_id`, `update` with `upsert`, and a range of `_id` for lists.
 //!
-//! A document is stored as members next to `_id`, so that other programs can read it: `to_bson` says as what, `to_json` what comes
-//! back. `options` has the way from the settings to the driver, `documents` what is asked, `meaning` what its errors mean.
+//! A document is stored as members next to `_id`, so that other programs can read it: `to_bson` says as what,
+//! `to_json` what comes back. `options` has the way from the settings to the driver, `documents` what is asked,
+//! `meaning` what its errors mean.
 //!
 //! Invariant: all that is asynchronous runs in the futures that are handed out here.
 
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mongodb::Client;
 
 use super::native::{Call, ClientIdentity, Native, NativeDriver, Reply};
+use super::remote::auth::Credentials;
 use super::remote::check::{CodeStep, CodeSteps};
 use super::remote::{Access, Endpoint, Failure, batch};
 use super::{BucketError, CreateOptions, Cursor, Document, IsReserved, NewDocument, Page};
@@ -26,7 +28,7 @@ use crate::model::DocumentId;
 use crate::observe::{Observation, Observer};
 use documents::Documents;
 use meaning::Operation;
-use options::{ClientSettings, PLAIN};
+use options::{ClientSettings, NotOpened, PLAIN};
 use product::{MONGODB, Target};
 
 /// The driver of `MongoDB`.
@@ -75,6 +77,16 @@ impl Mongodb {
     }
 }
 
+/// For certificates, which the driver takes as files only.
+fn no_temporary_file(error: &std::io::Error) -> Failure {
+    let reason = format!(
+        "a temporary file cannot be written for the certificates of [mongodb] ({}); make room in the folder for temporary \
+         files, or set TMPDIR to another one",
+        error.kind()
+    );
+    Failure::lasting(BucketError::misconfigured(reason))
+}
+
 impl Native for Mongodb {
     type Client = Client;
 
@@ -91,16 +103,22 @@ impl Native for Mongodb {
         let (settings, documents, security) =
             (self.settings.clone(), Arc::clone(&self.documents), self.access.tls.security());
         Box::pin(async move {
-            let options = settings.options().await.map_err(|error| documents.failure(&error, Operation::Read))?;
+            let options = settings
+                .options(&Credentials::default())
+                .await
+                .map_err(|error| documents.failure(&error, Operation::Read))?;
             Ok(options::nodes(&options.hosts, security))
         })
     }
 
     fn open(&self, identity: &ClientIdentity) -> Reply<Client> {
         let (settings, documents, identity) = (self.settings.clone(), Arc::clone(&self.documents), identity.clone());
-        Box::pin(
-            async move { settings.open(&identity).await.map_err(|error| documents.failure(&error, Operation::Read)) },
-        )
+        Box::pin(async move {
+            settings.open(identity).await.map_err(|error| match error {
+                NotOpened::ByDriver(error) => documents.failure(&error, Operation::Read),
+                NotOpened::NoFile(error) => no_temporary_file(&error),
+            })
+        })
     }
 
     fn get(&self, call: Call<Client>, id: &DocumentId) -> Reply<Option<Document>> {
@@ -130,12 +148,12 @@ impl Native for Mongodb {
             }
         }
         let own = Arc::clone(&self.documents);
-        Box::pin(async move { own.store(&call.client, raw).await })
+        Box::pin(async move { own.store(&call.client, raw, call.left).await })
     }
 
     fn list(&self, call: Call<Client>, after: Option<&Cursor>, most: usize) -> Reply<Page> {
         let (documents, after) = (Arc::clone(&self.documents), after.cloned());
-        Box::pin(async move { documents.list(&call.client, after, most).await })
+        Box::pin(async move { documents.list(&call.client, after, most, call.left).await })
     }
 
     fn create(&self, call: Call<Client>, _: CreateOptions) -> Reply<Vec<String>> {

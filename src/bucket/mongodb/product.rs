@@ -20,8 +20,8 @@ pub static MONGODB: Product = Product {
         missing_right: "give the user of [mongodb] username the role read on the database of [mongodb] database",
         use_tls: "write tls=true in [mongodb] uri",
         no_tls: "check the ports of [mongodb] uri, or take tls=true out of it if it has no TLS",
-        not_listening: "see that MongoDB runs there, that the port is its own (27017), that its net.bindIp is not 127.0.0.1 only, and \
-                        that no firewall blocks the port; the host and the port are those of [mongodb] uri",
+        not_listening: "see that MongoDB runs there, that the port is its own (27017), that its net.bindIp is \
+                        not 127.0.0.1 only, and that no firewall blocks the port; the host and the port are those of [mongodb] uri",
         other_names: "",
         no_batches: "",
     },
@@ -71,8 +71,8 @@ impl Target {
     pub fn no_collection(&self) -> String {
         let Self { database, collection, .. } = self;
         format!(
-            "MongoDB has no collection {collection:?} in a database {database:?}; correct [mongodb] database and collection, or create \
-             it: userprofiles import --create FILE"
+            "MongoDB has no collection {collection:?} in a database {database:?}; correct [mongodb] database and \
+             collection, or create it: userprofiles import --create FILE"
         )
     }
 }

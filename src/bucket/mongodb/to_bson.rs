@@ -1,7 +1,7 @@
 //! JSON as BSON: what is stored for a document.
 //!
-//! A whole number is stored in 32 bits if it fits, else in 64, and every other number as a double, as `mongoimport` does.
-//! Nothing is interpreted: `{"$date": …}` is stored as the object that it is, and so comes back the same.
+//! A whole number is stored in 32 bits if it fits, else in 64, and every other number as a double, as `mongoimport`
+//! does. Nothing is interpreted: `{"$date": …}` is stored as the object that it is, and so comes back the same.
 //!
 //! Invariant: pure; members keep their order, and no error holds a value.
 
@@ -15,7 +15,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 pub struct Stored {
     /// Its members, behind `_id`.
     pub raw: RawDocumentBuf,
-    /// A number in it has more than 64 bits, and is stored as the nearest double.
+    /// A whole number in it does not fit 64 bits with a sign, and is stored as the nearest double.
     pub is_rounded: bool,
 }
 
@@ -24,13 +24,11 @@ pub struct Stored {
 /// # Errors
 /// Why MongoDB cannot hold it, in words; no value is in them.
 pub fn document(id: &str, text: &str) -> Result<Stored, String> {
-    let mut is_rounded = false;
     let mut raw = RawDocumentBuf::new();
     raw.append(ID, id);
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let members = Members { raw, is_rounded: &mut is_rounded };
-    let raw = deserializer.deserialize_map(members).map_err(|error| why_not(&error))?;
-    Ok(Stored { raw, is_rounded })
+    let raw = deserializer.deserialize_map(Members { raw }).map_err(|error| why_not(&error))?;
+    Ok(Stored { raw, is_rounded: has_long_integer(text) })
 }
 
 const ID: &mongodb::bson::raw::CStr = mongodb::bson::cstr!("_id");
@@ -43,7 +41,7 @@ fn why_not(error: &serde_json::Error) -> String {
     if message.starts_with(NULL_IN_NAME) {
         NULL_IN_NAME.to_owned()
     } else if message.starts_with("recursion limit exceeded") {
-        "its values are in each other more than 100 levels deep".to_owned()
+        "its values are in each other too deeply (MongoDB takes 100 levels)".to_owned()
     } else if message.contains("surrogate") || message.contains("hex escape") {
         "a text in it has half of a surrogate pair, which is no character".to_owned()
     } else {
@@ -51,12 +49,41 @@ fn why_not(error: &serde_json::Error) -> String {
     }
 }
 
-struct Members<'a> {
-    raw: RawDocumentBuf,
-    is_rounded: &'a mut bool,
+/// True if a whole number of a JSON text does not fit 64 bits with a sign.
+fn has_long_integer(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(start) = rest.find(|letter: char| letter == '"' || letter == '-' || letter.is_ascii_digit()) {
+        rest = &rest[start..];
+        if let Some(inside) = rest.strip_prefix('"') {
+            rest = after_string(inside);
+            continue;
+        }
+        let end = rest.find(|letter: char| !"+-.eE".contains(letter) && !letter.is_ascii_digit()).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(end);
+        if !number.contains(['.', 'e', 'E']) && number.parse::<i64>().is_err() {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
-impl<'de> Visitor<'de> for Members<'_> {
+/// What follows the end of a string.
+fn after_string(inside: &str) -> &str {
+    let mut is_escaped = false;
+    let end = inside.find(|letter| {
+        let is_end = letter == '"' && !is_escaped;
+        is_escaped = letter == '\\' && !is_escaped;
+        is_end
+    });
+    end.map_or("", |end| &inside[end + 1..])
+}
+
+struct Members {
+    raw: RawDocumentBuf,
+}
+
+impl<'de> Visitor<'de> for Members {
     type Value = RawDocumentBuf;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -66,18 +93,16 @@ impl<'de> Visitor<'de> for Members<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<RawDocumentBuf, A::Error> {
         while let Some(name) = map.next_key::<String>()? {
             let name = CString::try_from(name).map_err(|_| de::Error::custom(NULL_IN_NAME))?;
-            let value = map.next_value_seed(Value { is_rounded: self.is_rounded })?;
+            let value = map.next_value_seed(Value)?;
             self.raw.append(name, value);
         }
         Ok(self.raw)
     }
 }
 
-struct Value<'a> {
-    is_rounded: &'a mut bool,
-}
+struct Value;
 
-impl<'de> DeserializeSeed<'de> for Value<'_> {
+impl<'de> DeserializeSeed<'de> for Value {
     type Value = RawBson;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<RawBson, D::Error> {
@@ -85,7 +110,7 @@ impl<'de> DeserializeSeed<'de> for Value<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Value<'_> {
+impl<'de> Visitor<'de> for Value {
     type Value = RawBson;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -113,8 +138,6 @@ impl<'de> Visitor<'de> for Value<'_> {
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<RawBson, E> {
-        // A whole number of up to 63 bits does not come here.
-        *self.is_rounded |= number.abs() >= 2_f64.powi(63);
         Ok(RawBson::Double(number))
     }
 
@@ -124,15 +147,14 @@ impl<'de> Visitor<'de> for Value<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<RawBson, A::Error> {
         let mut array = RawArrayBuf::new();
-        while let Some(item) = items.next_element_seed(Value { is_rounded: self.is_rounded })? {
+        while let Some(item) = items.next_element_seed(Value)? {
             array.push(item);
         }
         Ok(RawBson::Array(array))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawBson, A::Error> {
-        let members = Members { raw: RawDocumentBuf::new(), is_rounded: self.is_rounded };
-        members.visit_map(map).map(RawBson::Document)
+        Members { raw: RawDocumentBuf::new() }.visit_map(map).map(RawBson::Document)
     }
 }
 
@@ -168,7 +190,11 @@ mod tests {
             let found = stored.raw.get_array("n").unwrap().get_f64(0).unwrap();
             assert!((found - expected).abs() < f64::EPSILON, "{number}");
         }
-        assert!(!document("i", r#"{"n":[1.10,1e15,-9223372036854775808]}"#).unwrap().is_rounded);
+        let exact = document("i", r#"{"n":[31.245270191439438]}"#).unwrap();
+        assert_eq!(exact.raw.get_array("n").unwrap().get_f64(0).unwrap().to_string(), "31.245270191439438");
+        let texts = r#""18446744073709551616","\"99999999999999999999""#;
+        let numbers = "1.10,1e15,1e300,-9223372036854775808,31.245270191439438";
+        assert!(!document("i", &format!("{{\"n\":[{numbers},{texts}]}}")).unwrap().is_rounded);
     }
 
     #[test]
@@ -178,7 +204,7 @@ mod tests {
             (r#"{"a\u0000marker":1}"#, "a null character"),
             (r#"{"a":{"b\u0000marker":1}}"#, "a null character"),
             (r#"{"a":"marker\ud83d"}"#, "half of a surrogate pair"),
-            (&deep, "more than 100 levels"),
+            (&deep, "MongoDB takes 100 levels"),
             ("[\"marker\"]", "cannot be read as BSON"),
         ] {
             let why = document("i", text).err().unwrap();

@@ -1,7 +1,8 @@
 //! BSON as JSON: what was stored, as it would have been written.
 //!
-//! Types that JSON lacks come as MongoDB's relaxed Extended JSON (v2), which `mongoexport` writes too: `{"$oid": "…"}`,
-//! `{"$date": "…"}`, `{"$numberDecimal": "…"}`, `{"$binary": {…}}`. Whole numbers, of 32 bits or 64, and fractions are numbers.
+//! Types that JSON lacks come as MongoDB's relaxed Extended JSON (v2), which `mongoexport` writes too: `{"$oid":
+//! "…"}`, `{"$date": "…"}`, `{"$numberDecimal": "…"}`, `{"$binary": {…}}`. Whole numbers, of 32 bits or 64, and
+//! fractions are numbers.
 //!
 //! Invariant: pure; members keep their order, and one that occurs twice is there twice.
 
@@ -103,7 +104,10 @@ mod tests {
         };
         assert_eq!(
             text(&document),
-            r#"{"s":"\"é😀\n","n":{"_id":1,"a":[true,null,{}]},"i":1,"l":9223372036854775807,"d":1.5,"w":100.0,"z":-0.0,"e":1e+300}"#
+            concat!(
+                r#"{"s":"\"é😀\n","n":{"_id":1,"a":[true,null,{}]},"i":1,"l":9223372036854775807,"#,
+                r#""d":1.5,"w":100.0,"z":-0.0,"e":1e+300}"#
+            )
         );
         assert_eq!(text(&doc! { "_id": 1 }), "{}");
     }
@@ -114,7 +118,8 @@ mod tests {
             "o": ObjectId::from_bytes([0xAB; 12]), "t": DateTime::from_millis(1_700_000_000_123),
             "old": DateTime::from_millis(-1), "dec": Bson::Decimal128("1.10".parse().unwrap()),
             "b": Binary { subtype: BinarySubtype::Generic, bytes: vec![1, 2] }, "nan": f64::NAN, "inf": f64::NEG_INFINITY,
-            "ts": Timestamp { time: 1, increment: 2 }, "re": Regex { pattern: "a".try_into().unwrap(), options: "i".try_into().unwrap() },
+            "ts": Timestamp { time: 1, increment: 2 },
+            "re": Regex { pattern: "a".try_into().unwrap(), options: "i".try_into().unwrap() },
             "u": Bson::Undefined, "min": Bson::MinKey,
         };
         assert_eq!(

@@ -2,8 +2,8 @@
 //!
 //! What another node may help against, a driver tries by itself: it knows its nodes.
 //!
-//! Invariant: what is done about a failure follows from its [`Retry`] and the [`Policy`] alone, and nothing outlives the
-//! deadline. Callers pass an attempt that may be made more than once.
+//! Invariant: what is done about a failure follows from its [`Retry`] and the [`Policy`] alone, and nothing outlives
+//! the deadline. Callers pass an attempt that may be made more than once.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,18 +1,19 @@
 //! Databases that are asked by a driver of their own, whichever they are.
 //!
-//! A product supplies a [`Native`]: how its driver opens a client, and what is asked of it. Everything else is here, from the
-//! outside in:
-//! - [`NativeDriver`] opens, reloads and checks such a database; `database` is that database to the rest of the program, and
-//!   `shared` what all its connections share.
+//! A product supplies a [`Native`]: how its driver opens a client, and what is asked of it. Everything else is here,
+//! from the outside in:
+//! - [`NativeDriver`] opens, reloads and checks such a database; `database` is that database to the rest of the
+//!   program, and `shared` what all its connections share.
 //! - `connection` is one connection: a handle of the shared client, as the makers of drivers want it. A client for each
 //!   request would cost a login each time.
 //! - `attempts` is the one loop that tries again: with new credentials, over a new client, after a pause.
 //! - `shared_client` opens the client at its first use, and another one where that is needed, once a second at most.
 //!
-//! A read: `connection` → `attempts` → `shared_client` → the product's future → `runtime`, which bounds the wait for it.
+//! A read: `connection` → `attempts` → `shared_client` → the product's future → `runtime`, which bounds the wait for
+//! it.
 //!
-//! Invariant: nothing here names a product. No message of a server, which may hold values of documents, and no secret gets
-//! into an error or a log line.
+//! Invariant: nothing here names a product. No message of a server, which may hold values of documents, and no secret
+//! gets into an error or a log line.
 
 mod attempts;
 mod connection;
@@ -20,6 +21,8 @@ mod database;
 mod driver;
 mod shared;
 mod shared_client;
+#[cfg(test)]
+mod tests;
 
 pub use driver::NativeDriver;
 
@@ -52,7 +55,8 @@ pub trait Native: Send + Sync + 'static {
         None
     }
 
-    /// The codes ([`crate::bucket::Details::code`]) of a read that say that what the documents are stored in is not there.
+    /// The codes ([`crate::bucket::Details::code`]) of a read that say that what the documents are stored in is not
+    /// there.
     fn missing_codes(&self) -> &'static [&'static str];
 
     /// The nodes to begin with, for `check`.
@@ -67,7 +71,8 @@ pub trait Native: Send + Sync + 'static {
     /// How many of these documents, from the first one on, belong in one call of [`Native::store`]: one at least.
     fn fitting(&self, documents: &[NewDocument]) -> usize;
 
-    /// Stores documents, replacing those that have the same ids. After a failure, any of them may be stored and any may not.
+    /// Stores documents, replacing those that have the same ids. After a failure, any of them may be stored and any
+    /// may not.
     fn store(&self, call: Call<Self::Client>, documents: &[NewDocument]) -> Reply<()>;
 
     /// Lists a page: see [`crate::bucket::Bucket::list`].

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::shared_client::SharedClient;
 use super::{ClientIdentity, Native};
 use crate::bucket::remote::{Access, Failure};
-use crate::bucket::runtime::Runtime;
+use crate::bucket::runtime::{Runtime, within};
 use crate::clock::Deadline;
 
 /// What all connections share.
@@ -28,14 +28,11 @@ impl<N: Native> Shared<N> {
             let (client, identity) = (Arc::clone(&self.client), identity.clone());
             let opening = self.native.open(&identity);
             // Its own limit: who asked for it may have less time than others who will need it.
-            self.runtime.start_task(
-                self.access.timeouts.operation,
-                self.access.product.name,
-                opening,
-                move |outcome| {
-                    client.opened(identity, outcome.unwrap_or_else(|error| Err(Failure::of_node(error))));
-                },
-            );
+            let (limit, what) = (self.access.timeouts.operation, self.access.product.name);
+            self.runtime.start_task(async move {
+                let outcome = within(limit, what, opening).await;
+                client.opened(identity, outcome.unwrap_or_else(|error| Err(Failure::of_node(error))));
+            });
         })
     }
 }

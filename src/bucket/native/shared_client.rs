@@ -1,7 +1,8 @@
 //! The client that all connections of a database use.
 //!
-//! Invariant: one client is opened at a time, and none again within [`INTERVAL`] of the last attempt with the same identity;
-//! who asks meanwhile gets the client as it is, or the failure of that attempt. Nobody waits past a deadline.
+//! Invariant: one client is opened at a time, and none again within [`INTERVAL`] of the last attempt with the same
+//! identity; who asks meanwhile gets the client as it is, or the failure of that attempt. Nobody waits past a
+//! deadline.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,8 +26,8 @@ pub struct SharedClient<C> {
 struct ClientState<C> {
     open: Option<OpenClient<C>>,
     is_opening: bool,
-    /// The last attempt to open one, and its failure; or the failure that the last client was given up for.
-    last: Option<LastAttempt>,
+    /// The last attempts to open one, one an identity, as long as they forbid another.
+    attempts: Vec<Attempt>,
 }
 
 struct OpenClient<C> {
@@ -36,48 +37,63 @@ struct OpenClient<C> {
     is_stale: bool,
 }
 
-struct LastAttempt {
+struct Attempt {
     identity: ClientIdentity,
+    /// When it began; when it failed, if it did.
     at: Instant,
+    /// Why it failed, or why its client was given up.
     failure: Option<Failure>,
 }
 
-impl LastAttempt {
-    fn forbids(&self, identity: &ClientIdentity, now: Instant) -> bool {
-        self.identity.is(identity) && now < self.at + INTERVAL
+impl<C> ClientState<C> {
+    /// The attempt that forbids another one with the same identity.
+    fn recent(&self, identity: &ClientIdentity) -> Option<&Attempt> {
+        self.attempts.iter().find(|attempt| attempt.identity.is(identity))
+    }
+
+    fn forget_attempts(&mut self, now: Instant) {
+        self.attempts.retain(|attempt| now < attempt.at + INTERVAL);
+    }
+
+    fn record(&mut self, identity: ClientIdentity, failure: Option<Failure>) {
+        self.attempts.retain(|attempt| !attempt.identity.is(&identity));
+        self.attempts.push(Attempt { identity, at: clock::now(), failure });
     }
 }
 
 impl<C> Default for SharedClient<C> {
     fn default() -> Self {
-        let state = ClientState { open: None, is_opening: false, last: None };
+        let state = ClientState { open: None, is_opening: false, attempts: Vec::new() };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 }
 
 impl<C> SharedClient<C> {
-    /// The client of an identity. If there is none, or a better one is due, `open` is called: it starts to open one, and
-    /// returns at once; [`SharedClient::opened`] takes the outcome.
+    /// The client of an identity. If there is none, or a better one is due, `open` is called: it starts to open one,
+    /// and returns at once; [`SharedClient::opened`] takes the outcome.
     ///
-    /// # Errors
-    /// The failure of the last opening, if another one would come too early; [`BucketError::Timeout`] if the deadline came first.
+    /// # Errors The failure of the last opening, if another one would come too early; [`BucketError::Timeout`] if the
+    /// deadline came first.
     pub fn get(&self, identity: &ClientIdentity, deadline: Deadline, open: impl Fn()) -> Result<Arc<C>, Failure> {
         let mut state = self.state.lock();
         loop {
             let now = clock::now();
-            let is_too_early = state.last.as_ref().is_some_and(|last| last.forbids(identity, now));
+            state.forget_attempts(now);
             let current = state.open.as_ref().filter(|current| current.identity.is(identity));
             let is_wanted = current.is_none_or(|current| current.is_stale);
             let client = current.map(|current| Arc::clone(&current.client));
             if is_wanted && !state.is_opening {
-                if !is_too_early {
-                    state.is_opening = true;
-                    state.last = Some(LastAttempt { identity: identity.clone(), at: now, failure: None });
-                    open();
-                } else if let (None, Some(failure)) =
-                    (&client, state.last.as_ref().and_then(|last| last.failure.clone()))
-                {
-                    return Err(Failure { error: failure.error.of_another_request(), ..failure });
+                match (state.recent(identity), &client) {
+                    (None, _) => {
+                        state.is_opening = true;
+                        state.record(identity.clone(), None);
+                        open();
+                    }
+                    (Some(Attempt { failure: Some(failure), .. }), None) => {
+                        let failure = failure.clone();
+                        return Err(Failure { error: failure.error.of_another_request(), ..failure });
+                    }
+                    (Some(_), _) => {}
                 }
             }
             match client {
@@ -101,9 +117,7 @@ impl<C> SharedClient<C> {
         let replaced = match outcome {
             Ok(client) => state.open.replace(OpenClient { identity, client: Arc::new(client), is_stale: false }),
             Err(failure) => {
-                if let Some(last) = state.last.as_mut().filter(|last| last.identity.is(&identity)) {
-                    last.failure = Some(failure);
-                }
+                state.record(identity, Some(failure));
                 None
             }
         };
@@ -124,8 +138,7 @@ impl<C> SharedClient<C> {
     pub fn discard(&self, client: &Arc<C>, failure: &Failure) {
         let mut state = self.state.lock();
         let Some(discarded) = state.open.take_if(|open| Arc::ptr_eq(&open.client, client)) else { return };
-        let identity = discarded.identity.clone();
-        state.last = Some(LastAttempt { identity, at: clock::now(), failure: Some(failure.clone()) });
+        state.record(discarded.identity.clone(), Some(failure.clone()));
         drop(state);
         drop(discarded);
     }
@@ -208,11 +221,30 @@ mod tests {
         let client = shared.get(&me, soon(), || {}).unwrap();
         shared.renew(&client);
         assert_eq!(get(&shared, &me, Some(&Ok(2))), (Ok(1), 0), "too early");
-        shared.state.lock().last.as_mut().unwrap().at -= INTERVAL;
+        shared.state.lock().attempts.iter_mut().for_each(|attempt| attempt.at -= INTERVAL);
         assert_eq!(get(&shared, &me, Some(&Err(refused()))), (Ok(1), 1), "it goes on if the new one fails");
-        shared.state.lock().last.as_mut().unwrap().at -= INTERVAL;
+        shared.state.lock().attempts.iter_mut().for_each(|attempt| attempt.at -= INTERVAL);
         assert_eq!(get(&shared, &me, Some(&Ok(2))), (Ok(1), 1));
         assert_eq!(get(&shared, &me, None), (Ok(2), 0));
+    }
+
+    #[test]
+    fn a_failure_that_took_long_is_told_too() {
+        let (shared, me) = (SharedClient::<u8>::default(), identity());
+        assert_eq!(get(&shared, &me, None), (Err(ErrorKind::Timeout), 1));
+        shared.state.lock().attempts.iter_mut().for_each(|attempt| attempt.at -= INTERVAL);
+        shared.opened(me.clone(), Err(refused()));
+        assert_eq!(get(&shared, &me, None), (Err(ErrorKind::Unavailable), 0));
+    }
+
+    #[test]
+    fn each_of_two_identities_is_tried_once() {
+        let (shared, me, other) = (SharedClient::default(), identity(), identity());
+        for expected in [1, 0, 0] {
+            for who in [&me, &other] {
+                assert_eq!(get(&shared, who, Some(&Err(refused()))), (Err(ErrorKind::Unavailable), expected));
+            }
+        }
     }
 
     #[test]
@@ -223,7 +255,7 @@ mod tests {
         shared.discard(&client, &refused());
         shared.discard(&client, &Failure::too_large());
         assert_eq!(get(&shared, &me, Some(&Ok(2))), (Err(ErrorKind::Unavailable), 0));
-        shared.state.lock().last.as_mut().unwrap().at -= INTERVAL;
+        shared.state.lock().attempts.iter_mut().for_each(|attempt| attempt.at -= INTERVAL);
         assert_eq!(get(&shared, &me, Some(&Ok(2))), (Ok(2), 1));
     }
 }

@@ -41,7 +41,8 @@ impl Access {
         format!("{}, {place}, {}, {security}", self.product.name, self.identity())
     }
 
-    /// Applies what new settings say; `None` if they name another place or another user, whose secrets are not for this one.
+    /// Applies what new settings say; `None` if they name another place or another user, whose secrets are not for
+    /// this one.
     ///
     /// # Errors
     /// [`BucketError::Misconfigured`] for a file or a secret that cannot be used; then all is as before.
@@ -67,8 +68,8 @@ impl Access {
         if is_certificate_alone { "by a client certificate".to_owned() } else { self.login.identity() }
     }
 
-    /// What the settings say. `security` is [`Security::Tls`] if any node is reached over TLS: only then are the files of
-    /// certificates read.
+    /// What the settings say. `security` is [`Security::Tls`] if any node is reached over TLS: only then are the
+    /// files of certificates read.
     ///
     /// # Errors
     /// [`BucketError::Misconfigured`] for half a login, and for a file that cannot be used.

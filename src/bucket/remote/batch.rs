@@ -1,7 +1,7 @@
 //! Storing, creating and listing in ways that hold for every database without transactions over many documents.
 //!
-//! Storing may be repeated because it replaces whole documents: twice is as good as once. What a failed call has stored is
-//! not known, so it is made again whole.
+//! Storing may be repeated because it replaces whole documents: twice is as good as once. What a failed call has
+//! stored is not known, so it is made again whole.
 //!
 //! Invariant: asks nobody by itself; the caller's closures do, and bound the time.
 
@@ -9,8 +9,8 @@ use super::failure::Failure;
 use crate::bucket::{BucketError, NewDocument, Page};
 use crate::model::InvalidDocument;
 
-/// The documents of one request have this many bytes at most, unless one alone has more. A server holds a request several
-/// times over while it works on it, and a request that fails is sent again, so it should not be much.
+/// The documents of one request have this many bytes at most, unless one alone has more. A server holds a request
+/// several times over while it works on it, and a request that fails is sent again, so it should not be much.
 const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
 /// How many documents are sent at once, where nothing about a product asks for another number.
@@ -53,8 +53,9 @@ pub fn store(
     Ok(())
 }
 
-/// True if a read of the sentinel, which ended like this, shows by one of these codes that what the documents are stored in
-/// is missing. A user who may read it, but not create it, is served too: there is nothing to create for him.
+/// True if a read of the sentinel, which ended like this, shows by one of these codes that what the documents are
+/// stored in is missing. A user who may read it, but not create it, is served too: there is nothing to create for
+/// him.
 ///
 /// # Errors
 /// What else the read failed with.

@@ -113,8 +113,8 @@ impl Failure {
         Self::of_node(BucketError::unavailable(format!("the answer of {peer} was cut off")))
     }
 
-    /// A response to something else. Responses mixed up by something in between would show one user's profile to another.
-    /// Waiting does not help: somebody has to find it, so it is a misconfiguration and not an outage.
+    /// A response to something else. Responses mixed up by something in between would show one user's profile to
+    /// another. Waiting does not help: somebody has to find it, so it is a misconfiguration and not an outage.
     #[must_use]
     pub fn not_what_was_asked(peer: &str, what: &str) -> Self {
         Self::lasting(BucketError::misconfigured(format!(

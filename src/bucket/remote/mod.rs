@@ -1,8 +1,9 @@
-//! What all databases over a network have in common, whichever way they are asked: names and sentences, addresses, logins,
-//! certificates, failures, and the steps of `check`.
+//! What all databases over a network have in common, whichever way they are asked: names and sentences, addresses,
+//! logins, certificates, failures, and the steps of `check`.
 //!
-//! [`Access`] is how the nodes of one database are reached; [`Failure`] is why one of them gave nothing, and what may help.
-//! `rest` builds on it for databases that are asked over HTTP, `native` for those that have a driver of their own.
+//! [`Access`] is how the nodes of one database are reached; [`Failure`] is why one of them gave nothing, and what may
+//! help. `rest` builds on it for databases that are asked over HTTP, `native` for those that have a driver of their
+//! own.
 //!
 //! Invariant: nothing here names a product, or knows how a database is asked.
 

@@ -1,7 +1,7 @@
 //! The addresses of the hosts of one database, shared by all its connections.
 //!
-//! Invariant: for each host one look-up at most is under way, whose result all who wait for it share; addresses are used
-//! for [`LONGEST_AGE`], and not after a connection to one of them has failed.
+//! Invariant: for each host one look-up at most is under way, whose result all who wait for it share; addresses are
+//! used for [`LONGEST_AGE`], and not after a connection to one of them has failed.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -82,8 +82,8 @@ impl Names {
         }
     }
 
-    /// Records that a connection to an address of the host failed: the next one asks the system again. A look-up under way
-    /// goes on, for those who ask later.
+    /// Records that a connection to an address of the host failed: the next one asks the system again. A look-up
+    /// under way goes on, for those who ask later.
     pub fn forget(&self, host: &str) {
         let mut lookups = self.lookups.lock();
         if lookups.get(host).is_some_and(|lookup| lookup.outcome.lock().is_some()) {

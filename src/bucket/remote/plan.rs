@@ -6,8 +6,8 @@ use super::auth::LoginConfig;
 use super::endpoint::{Endpoint, Security};
 use crate::config::{Settings, TlsSettings};
 
-/// What a database takes from new settings; `None` if they name another place or another user, whose secrets are not for
-/// this one.
+/// What a database takes from new settings; `None` if they name another place or another user, whose secrets are not
+/// for this one.
 pub type ReloadFrom = dyn Fn(&Settings) -> Option<(LoginConfig, TlsSettings)> + Send + Sync;
 
 /// Which documents are asked for, where, and as whom.

@@ -61,8 +61,8 @@ pub struct LoginPolicy {
     pub read_interval: Duration,
     /// From one attempt with a refused secret to the next, over all requests: a server may count them.
     pub probe_interval: Duration,
-    /// The rule by which the server locks accounts, if it does. Then a secret that is not known to be accepted is sent by one
-    /// request at a time, and the refusals of all secrets together stay below the rule.
+    /// The rule by which the server locks accounts, if it does. Then a secret that is not known to be accepted is
+    /// sent by one request at a time, and the refusals of all secrets together stay below the rule.
     pub lockout: Option<Lockout>,
 }
 
@@ -92,8 +92,8 @@ pub struct Lockout {
 }
 
 impl Lockout {
-    /// The refusals in the window up to which a refused secret is sent again: one is left for a new secret, and the next
-    /// would lock.
+    /// The refusals in the window up to which a refused secret is sent again: one is left for a new secret, and the
+    /// next would lock.
     #[must_use]
     pub const fn resend_limit(self) -> u32 {
         self.refusals - 2

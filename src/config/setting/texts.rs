@@ -133,6 +133,9 @@ pub fn mongodb_uri(uri: &str) -> Result<(), String> {
     };
     without_login(rest)?;
     for (name, value) in options_of_uri(rest) {
+        if let Some((_, remedy)) = OPTIONS_OF_TLS.iter().find(|(option, _)| name.eq_ignore_ascii_case(option)) {
+            return Err(format!("has the option {name} in it: {remedy}"));
+        }
         if holds_secret(name, value) {
             return Err("has the secret of an option in it, and ends up in logs and listings: put the password into \
                         password_file, and use a key file without a passphrase that only this program may read"
@@ -141,6 +144,17 @@ pub fn mongodb_uri(uri: &str) -> Result<(), String> {
     }
     text(rest)
 }
+
+/// Options that settings of ours take the place of, or that nothing does.
+const OPTIONS_OF_TLS: [(&str, &str); 5] = [
+    ("tlsCAFile", "set [mongodb] ca_file"),
+    ("tlsCertificateKeyFile", "set [mongodb] client_certificate_file and client_key_file"),
+    ("tlsInsecure", UNVERIFIED),
+    ("tlsAllowInvalidCertificates", UNVERIFIED),
+    ("tlsAllowInvalidHostnames", UNVERIFIED),
+];
+
+const UNVERIFIED: &str = "certificates are always verified; set [mongodb] ca_file to the authority of yours";
 
 /// True if connections to the address of `MongoDB` are made over TLS: by an option, or because it is mongodb+srv://.
 #[must_use]
@@ -239,6 +253,8 @@ mod tests {
                     "",
                     "http://a",
                     "mongodb://u:p@a",
+                    "mongodb://a/?tls=true&tlsinsecure=true",
+                    "mongodb://a/?tlsCAFile=/x",
                     "mongodb://a/?tls=true&tlsCertificateKeyFilePassword=x",
                     "mongodb+srv://a/?authMechanismProperties=AWS_SESSION_TOKEN:x",
                 ],

@@ -20,12 +20,22 @@ use crate::files::{FileReader, LONGEST_WAIT};
 /// A file that is longer than this holds something else; the bundles of operating systems have a quarter of a megabyte.
 const LONGEST_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The configuration that the settings ask for. Reads files, and the operating system's authorities where no file names
+/// What was read, for a driver that takes files and no configuration: PEM.
+#[derive(Default)]
+pub struct Pem {
+    /// The authorities of `ca_file`; `None`: those of the operating system.
+    pub authorities: Option<Zeroizing<Vec<u8>>>,
+    /// Our certificate, and its key behind it; `None`: we have none.
+    pub identity: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// The configuration that the settings ask for, and what it was made of. Reads files, and the operating system's authorities where no file names
 /// any, which takes some milliseconds.
 ///
 /// # Errors
 /// A sentence that names the setting and the file, and says what to do.
-pub fn client_config(product: &Product, settings: &TlsSettings) -> Result<ClientConfig, String> {
+pub fn client_config(product: &Product, settings: &TlsSettings) -> Result<(ClientConfig, Pem), String> {
+    let mut pem = Pem::default();
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -34,25 +44,35 @@ pub fn client_config(product: &Product, settings: &TlsSettings) -> Result<Client
         builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServer::new(&provider)))
     } else {
         builder.with_root_certificates(match &settings.ca_file {
-            Some(path) => authorities_of_file(path, &product.setting("ca_file"))?,
+            Some(path) => {
+                let text = read(path, &product.setting("ca_file"))?;
+                let roots = authorities_of_file(&text, path, &product.setting("ca_file"))?;
+                pem.authorities = Some(text);
+                roots
+            }
             None => authorities_of_system(&product.setting("ca_file"))?,
         })
     };
-    match (&settings.client_certificate_file, &settings.client_key_file) {
-        (Some(certificate), Some(key)) => builder
-            .with_client_auth_cert(
-                certificates(certificate, &product.setting("client_certificate_file"))?,
-                private_key(key, &product.setting("client_key_file"))?,
-            )
-            .map_err(|error| pair_refused(product, &error, certificate, key)),
-        _ => Ok(builder.with_no_client_auth()),
-    }
+    let (Some(certificate), Some(key)) = (&settings.client_certificate_file, &settings.client_key_file) else {
+        return Ok((builder.with_no_client_auth(), pem));
+    };
+    let (certificate_setting, key_setting) =
+        (product.setting("client_certificate_file"), product.setting("client_key_file"));
+    let (certificate_text, key_text) = (read(certificate, &certificate_setting)?, read(key, &key_setting)?);
+    let config = builder
+        .with_client_auth_cert(
+            certificates(&certificate_text, certificate, &certificate_setting)?,
+            private_key(&key_text, key, &key_setting)?,
+        )
+        .map_err(|error| pair_refused(product, &error, certificate, key))?;
+    pem.identity = Some(Zeroizing::new([certificate_text.as_slice(), b"\n", key_text.as_slice()].concat()));
+    Ok((config, pem))
 }
 
-fn authorities_of_file(path: &Path, setting: &str) -> Result<RootCertStore, String> {
+fn authorities_of_file(text: &[u8], path: &Path, setting: &str) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     // A bundle may hold one that is too odd for us, and be good for all others.
-    let (added, _) = roots.add_parsable_certificates(certificates(path, setting)?);
+    let (added, _) = roots.add_parsable_certificates(certificates(text, path, setting)?);
     if added == 0 {
         return Err(format!(
             "{setting}: {} holds certificates, and none that can stand for an authority: put the certificate of the \
@@ -75,9 +95,8 @@ fn authorities_of_system(setting: &str) -> Result<RootCertStore, String> {
     Ok(roots)
 }
 
-fn certificates(path: &Path, setting: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let text = read(path, setting)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+fn certificates(text: &[u8], path: &Path, setting: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
         Ok(_) => Err(format!(
@@ -91,8 +110,8 @@ fn certificates(path: &Path, setting: &str) -> Result<Vec<CertificateDer<'static
     }
 }
 
-fn private_key(path: &Path, setting: &str) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_slice(&read(path, setting)?).map_err(|_| {
+fn private_key(text: &[u8], path: &Path, setting: &str) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_slice(text).map_err(|_| {
         format!(
             "{setting}: there is no private key in {} that can be used: it must be PEM (PKCS #8, PKCS #1 or SEC 1), \
              without a passphrase",

@@ -8,6 +8,7 @@
 mod material;
 mod meaning;
 
+pub use material::Pem;
 pub use meaning::Fault;
 
 use std::path::PathBuf;
@@ -32,8 +33,8 @@ pub struct Tls {
 pub struct Configuration {
     /// For those who connect.
     pub rustls: Arc<ClientConfig>,
-    /// The files that it was made of, for a driver that reads them by itself.
-    pub files: TlsSettings,
+    /// What it was made of, for a driver that takes files.
+    pub pem: Pem,
     trust: Trust,
     identity: Identity,
 }
@@ -128,14 +129,14 @@ impl Tls {
 
 impl Configuration {
     fn read(product: &Product, settings: &TlsSettings) -> Result<Self, BucketError> {
-        let rustls = material::client_config(product, settings).map_err(BucketError::misconfigured)?;
+        let (rustls, pem) = material::client_config(product, settings).map_err(BucketError::misconfigured)?;
         let trust = match (settings.verification, &settings.ca_file) {
             (Verification::Off, _) => Trust::Anybody,
             (Verification::On, Some(path)) => Trust::File(path.clone()),
             (Verification::On, None) => Trust::System,
         };
         let identity = if settings.client_certificate_file.is_some() { Identity::Certificate } else { Identity::None };
-        Ok(Self { rustls: Arc::new(rustls), files: settings.clone(), trust, identity })
+        Ok(Self { rustls: Arc::new(rustls), pem, trust, identity })
     }
 }
 

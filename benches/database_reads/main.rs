@@ -1,7 +1,9 @@
-//! Reads of one document by so many threads, through a pooled bucket of ours or in a bare loop of `ureq`: what
-//! `scripts/bench-databases` compares, which says how to reach the database by the environment of the program.
+//! Reads of one document by so many threads, through a pooled bucket of ours or in a bare loop of `ureq` or of the database's own
+//! driver: what `scripts/bench-databases` compares, which says how to reach the database by the environment of the program.
 //!
 //! `cargo bench --bench database_reads -- ours|bare THREADS SECONDS` prints one line: `N/s p50 N.N µs p99 N.N µs`.
+
+mod drivers_alone;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use std::time::Duration;
 use userprofiles::bucket::driver::IfMissing;
 use userprofiles::bucket::{BucketPool, Trace, drivers};
 use userprofiles::clock::{self, Deadline};
-use userprofiles::config::{Settings, Sources, load};
+use userprofiles::config::{DatabaseName, Settings, Sources, load};
 use userprofiles::observe::Observer;
 use userprofiles::{Username, get_user};
 
@@ -44,7 +46,11 @@ fn main() -> Result<(), Failure> {
             let pool = BucketPool::new(Arc::clone(&database), &settings.bucket, threads, &observer);
             run(threads, seconds, || ours(&pool, timeout))?
         }
-        "bare" => run(threads, seconds, bare)?,
+        "bare" => match settings.bucket.database {
+            DatabaseName::Mongodb => drivers_alone::mongodb(&settings, threads, seconds)?,
+            DatabaseName::Cassandra => drivers_alone::cassandra(&settings, threads, seconds)?,
+            _ => run(threads, seconds, bare)?,
+        },
         other => return Err(format!("{other}: ours or bare").into()),
     };
     times.sort_unstable();
