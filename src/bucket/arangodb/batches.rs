@@ -10,13 +10,13 @@ use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::key;
-use super::meaning::{self, ErrorBody, Operation};
+use super::meaning::{self, ErrorBody};
 use super::product::ARANGODB;
 use super::{Arangodb, segment};
 use crate::bucket::remote::batch::{self, MOST_DOCUMENTS};
 use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES};
 use crate::bucket::rest::own_members::{is_reserved, stored};
-use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, Retry};
+use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Operation, Request, Response, Retry};
 use crate::bucket::{BucketError, Cursor, IsReserved, Listed, Members, NewDocument, Order, Page};
 
 /// The longest page of a list, in bytes.

@@ -8,18 +8,7 @@ use serde::Deserialize;
 
 use super::product::{ARANGODB, Target};
 use crate::bucket::Details;
-use crate::bucket::rest::{Completeness, ErrorScope, Failure, Meaning, Response, Retry};
-
-/// What is asked of a collection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// To read documents.
-    Read,
-    /// To store documents.
-    Store,
-    /// To make the database or the collection.
-    Create,
-}
+use crate::bucket::rest::{Completeness, ErrorScope, Failure, Meaning, Operation, Response, Retry};
 
 /// The part of an error that we read.
 #[derive(Deserialize)]
@@ -135,7 +124,7 @@ fn row(status: u16, number: i64, operation: Operation, target: &Target) -> (Mean
 
 fn missing_right(operation: Operation, target: &Target) -> String {
     let (right, what) = match operation {
-        Operation::Read => ("ro", "read"),
+        Operation::Read | Operation::List => ("ro", "read"),
         Operation::Store => ("rw", "write to"),
         Operation::Create => {
             return format!(

@@ -18,12 +18,12 @@ use super::remote::check::{CodeStep, CodeSteps};
 use super::rest::own_members;
 use super::rest::path_segment::segment;
 use super::rest::{
-    Batches, Call, Completeness, Failure, LoginConfig, Product, Protocol, ReadOutcome, Request, Response, RestDriver,
-    plan,
+    Batches, Call, Completeness, Failure, LoginConfig, Operation, Product, Protocol, ReadOutcome, Request, Response,
+    RestDriver, plan,
 };
 use crate::config::{ArangodbSettings, DatabaseName};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
-use meaning::{ErrorBody, Operation};
+use meaning::ErrorBody;
 use product::{ARANGODB, Target};
 
 /// What a response holds besides its document, in bytes: `_key`, `_id`, `_rev`.

@@ -14,21 +14,8 @@ use scylla::frame::protocol_features::ProtocolFeatures;
 
 use super::product::{CASSANDRA, Target};
 use crate::bucket::remote::tls::{Fault, Tls};
-use crate::bucket::remote::{Failure, Meaning, Retry, Security};
+use crate::bucket::remote::{Failure, Meaning, Operation, Retry, Security};
 use crate::bucket::{BucketError, Details};
-
-/// What is asked of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// To read a row.
-    Read,
-    /// To store rows.
-    Store,
-    /// To list rows.
-    List,
-    /// To make the table.
-    Create,
-}
 
 /// The code of a failure that says that the keyspace or the table is missing.
 pub const NO_TABLE: &str = "no table";

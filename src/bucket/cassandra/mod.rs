@@ -17,11 +17,11 @@ use std::sync::Arc;
 
 use super::native::{Call, ClientIdentity, Native, NativeDriver, Reply};
 use super::remote::check::{CodeStep, CodeSteps};
-use super::remote::{Access, Endpoint, LoginConfig, Plan, Security, batch};
+use super::remote::{Access, Endpoint, LoginConfig, Operation, Plan, Security, batch};
 use super::{CreateOptions, Cursor, Document, NewDocument, Order, Page};
 use crate::config::{CassandraSettings, DatabaseName, Settings, host_and_port};
 use crate::model::DocumentId;
-use meaning::{NO_DATACENTER, NO_TABLE, Operation};
+use meaning::{NO_DATACENTER, NO_TABLE};
 use product::{CASSANDRA, Target};
 use rows::Rows;
 use session::{CassandraClient, SessionSettings};

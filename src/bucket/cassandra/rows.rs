@@ -12,11 +12,11 @@ use scylla::response::{PagingState, PagingStateResponse};
 use scylla::statement::{Consistency, Statement};
 use tokio::task::JoinSet;
 
-use super::meaning::{Context, Operation};
+use super::meaning::Context;
 use super::product::Target;
 use super::session::{CassandraClient, SessionSettings};
-use crate::bucket::remote::Failure;
 use crate::bucket::remote::tls::Tls;
+use crate::bucket::remote::{Failure, Operation};
 use crate::bucket::{BucketError, CreateOptions, Cursor, Document, Listed, Page};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 

@@ -10,13 +10,13 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::meaning::{self, Operation, TypedError};
+use super::meaning::{self, TypedError};
 use super::product::ELASTICSEARCH;
 use super::{Elasticsearch, Hit, document};
 use crate::bucket::remote::batch::{self, MOST_DOCUMENTS};
 use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES};
 use crate::bucket::rest::json_text::JsonText;
-use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Request, Response, Retry};
+use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Operation, Request, Response, Retry};
 use crate::bucket::{BucketError, Cursor, ErrorKind, IsReserved, Listed, NewDocument, Order, Page, write_line};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 

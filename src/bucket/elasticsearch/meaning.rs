@@ -9,20 +9,7 @@ use serde_json::value::RawValue;
 
 use super::product::ELASTICSEARCH;
 use crate::bucket::Details;
-use crate::bucket::rest::{Completeness, ErrorScope, Failure, Meaning, Response, Retry};
-
-/// What is asked of an index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// To read a document.
-    Read,
-    /// To store documents.
-    Store,
-    /// To list documents.
-    List,
-    /// To make the index.
-    Create,
-}
+use crate::bucket::rest::{Completeness, ErrorScope, Failure, Meaning, Operation, Response, Retry};
 
 #[derive(Deserialize)]
 struct ErrorBody<'a> {

@@ -21,13 +21,12 @@ use super::remote::check::{CodeStep, CodeSteps};
 use super::rest::json_text::JsonText;
 use super::rest::path_segment::segment;
 use super::rest::{
-    Batches, Call, Completeness, Failure, LoginConfig, Product, Protocol, ReadOutcome, Request, Response, RestDriver,
-    Scheme, plan,
+    Batches, Call, Completeness, Failure, LoginConfig, Operation, Product, Protocol, ReadOutcome, Request, Response,
+    RestDriver, Scheme, plan,
 };
 use super::{BucketError, Document};
 use crate::config::{DatabaseName, ElasticsearchSettings};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
-use meaning::Operation;
 use product::ELASTICSEARCH;
 
 /// What a response holds besides its document, in bytes: names and numbers.

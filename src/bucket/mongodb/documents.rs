@@ -15,12 +15,12 @@ use mongodb::error::Error;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::meaning::{Context, Operation};
+use super::meaning::Context;
 use super::product::Target;
 use super::to_json;
 use crate::bucket::remote::tls::Tls;
-use crate::bucket::remote::{Failure, Retry};
-use crate::bucket::{BucketError, Cursor, Document, Listed, Page};
+use crate::bucket::remote::{Failure, Operation, Retry};
+use crate::bucket::{BucketError, Cursor, Document, ErrorKind, Listed, Page};
 use crate::clock;
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 
@@ -84,9 +84,13 @@ impl Documents {
         } else {
             let asked_at = clock::now();
             let existence = self.look_up(client, operation, left).await;
-            // A failure may have taken longer than it is known for.
-            let at = if existence.is_ok() { asked_at } else { clock::now() };
-            known.insert((at, existence)).1.clone()
+            match &existence {
+                Ok(_) => *known = Some((asked_at, existence.clone())),
+                // It may have taken longer than it is known for.
+                Err(failure) if is_of_server(failure) => *known = Some((clock::now(), existence.clone())),
+                Err(_) => {}
+            }
+            existence
         };
         match existence? {
             Existence::There => Ok(()),
@@ -223,6 +227,11 @@ impl Documents {
         }
         Ok(vec![format!("the collection {collection:?} of the database {database:?}")])
     }
+}
+
+/// True for a failure that others would meet now too: not if our time was over, or our login is refused.
+fn is_of_server(failure: &Failure) -> bool {
+    failure.retry != Retry::NewCredentials && failure.error.kind() != ErrorKind::Timeout
 }
 
 /// What is stored, if it is the document that was asked for.

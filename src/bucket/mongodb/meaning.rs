@@ -9,21 +9,8 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use super::product::{MONGODB, Target};
 use crate::bucket::remote::tls::{Fault, Tls};
-use crate::bucket::remote::{Failure, Meaning, Retry, Security};
+use crate::bucket::remote::{Failure, Meaning, Operation, Retry, Security};
 use crate::bucket::{BucketError, Details};
-
-/// What is asked of a collection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// To read a document.
-    Read,
-    /// To store documents.
-    Store,
-    /// To list documents.
-    List,
-    /// To make the collection.
-    Create,
-}
 
 /// `NamespaceNotFound`: what a missing collection is called.
 pub const NO_COLLECTION: i32 = 26;

@@ -21,13 +21,12 @@ use mongodb::Client;
 use super::native::{Call, ClientIdentity, Native, NativeDriver, Reply};
 use super::remote::auth::Credentials;
 use super::remote::check::{CodeStep, CodeSteps};
-use super::remote::{Access, Endpoint, Failure, batch};
+use super::remote::{Access, Endpoint, Failure, Operation, batch};
 use super::{BucketError, CreateOptions, Cursor, Document, IsReserved, NewDocument, Page};
 use crate::config::{DatabaseName, Settings};
 use crate::model::DocumentId;
 use crate::observe::{Observation, Observer};
 use documents::Documents;
-use meaning::Operation;
 use options::{ClientSettings, NotOpened, PLAIN};
 use product::{MONGODB, Target};
 

@@ -14,6 +14,7 @@ pub mod check;
 mod endpoint;
 pub mod failure;
 pub mod names;
+mod operation;
 mod plan;
 pub mod product;
 #[cfg(test)]
@@ -24,5 +25,6 @@ pub use access::Access;
 pub use auth::{LoginConfig, Scheme};
 pub use endpoint::{Endpoint, Security, authority};
 pub use failure::{ErrorScope, Failure, Meaning, Retry};
+pub use operation::Operation;
 pub use plan::{Plan, ReloadFrom};
 pub use product::{Advice, LoginPolicy, Product};

@@ -39,8 +39,8 @@ pub(super) mod test_tables;
 mod tls_connector;
 
 pub use super::remote::{
-    Access, Advice, Endpoint, ErrorScope, Failure, LoginConfig, LoginPolicy, Meaning, Plan, Product, ReloadFrom, Retry,
-    Scheme, Security,
+    Access, Advice, Endpoint, ErrorScope, Failure, LoginConfig, LoginPolicy, Meaning, Operation, Plan, Product,
+    ReloadFrom, Retry, Scheme, Security,
 };
 pub use cluster::Cluster;
 pub use database::RestDatabase;
