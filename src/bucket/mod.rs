@@ -23,7 +23,7 @@ mod members;
 #[cfg(feature = "mongodb")]
 pub mod mongodb;
 #[cfg(any(feature = "cassandra", feature = "mongodb"))]
-mod native;
+pub mod native;
 mod pool;
 pub mod remote;
 pub mod report;

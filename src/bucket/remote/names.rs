@@ -1,7 +1,7 @@
 //! The addresses of the hosts of one database, shared by all its connections.
 //!
 //! Invariant: for each host one look-up at most is under way, whose result all who wait for it share; addresses are
-//! used for [`LONGEST_AGE`], and not after a connection to one of them has failed.
+//! used for `LONGEST_AGE`, and not after a connection to one of them has failed.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -23,7 +23,7 @@ pub fn is_node(text: &str) -> bool {
     is_host(host) && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port))
 }
 
-/// The host, IPv6 without its brackets, and the port, if there is one, of what [`is_node`] accepts.
+/// The host, IPv6 without its brackets, and the port, if there is one, of what `is_node` accepts.
 #[must_use]
 pub fn host_and_port(node: &str) -> (&str, Option<u16>) {
     let (host, port) = split_node(node);
