@@ -36,8 +36,9 @@ impl Runtime {
     /// Runs a future to its end, in a task of its own, and waits for it until the deadline. Blocks this thread, which
     /// must not be one of the runtime's. The wait needs none of those: they may all be busy.
     ///
-    /// # Errors [`BucketError::Timeout`], which says that `what` did not answer; [`BucketError::Unavailable`] if the
-    /// task panicked.
+    /// # Errors
+    /// [`BucketError::Timeout`], which says that `what` did not answer; [`BucketError::Unavailable`] if the task
+    /// panicked.
     pub fn run<T: Send + 'static>(
         &self,
         deadline: Deadline,

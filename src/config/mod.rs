@@ -27,5 +27,8 @@ pub use sections::{
     EmbeddedSettings, HttpSettings, LogFormat, LogSettings, LoginSettings, MongodbSettings, Network, RestSettings,
     Settings, TlsSettings,
 };
-pub use setting::{ListenAddress, SecretSource, Url, UrlScheme, Verification, bracketed, host_and_port, is_loopback};
+pub use setting::{
+    ListenAddress, SecretSource, Url, UrlScheme, Verification, bracketed, host_and_port, is_loopback,
+    mongodb_uri_has_tls,
+};
 pub use sources::Sources;

@@ -13,7 +13,7 @@ use scylla::errors::{
 use scylla::frame::protocol_features::ProtocolFeatures;
 
 use super::product::{CASSANDRA, Target};
-use crate::bucket::remote::tls::{Fault, Tls};
+use crate::bucket::remote::tls::Tls;
 use crate::bucket::remote::{Failure, Meaning, Operation, Retry, Security};
 use crate::bucket::{BucketError, Details};
 
@@ -113,15 +113,21 @@ impl Context<'_> {
         match error {
             RequestAttemptError::DbError(error, message) => self.database(error, message),
             RequestAttemptError::BrokenConnectionError(error) => self.broken(error),
-            RequestAttemptError::SerializationError(_) => Failure::lasting(BucketError::misconfigured(format!(
-                "the columns of the table {} are not id text and doc text; set [cassandra] table to one that has them",
-                self.target.name()
-            ))),
+            RequestAttemptError::SerializationError(_) => self.other_types(),
             RequestAttemptError::UnableToAllocStreamId => {
                 Failure::new(BucketError::unavailable("too many requests wait for Cassandra"), Retry::AfterPause)
             }
             _ => broken(),
         }
+    }
+
+    /// The columns are there, and of other types.
+    #[must_use]
+    pub fn other_types(&self) -> Failure {
+        Failure::lasting(BucketError::misconfigured(format!(
+            "the columns of the table {} are not id text and doc text; set [cassandra] table to one that has them",
+            self.target.name()
+        )))
     }
 
     fn pool(&self, error: &ConnectionPoolError) -> Failure {
@@ -165,10 +171,7 @@ impl Context<'_> {
 
     fn io(&self, error: &std::io::Error) -> Failure {
         if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            return Failure::of_node(match self.tls.fault(error) {
-                Fault::Misconfigured(what) => BucketError::misconfigured(format!("Cassandra {what}")),
-                Fault::Unavailable(what) => BucketError::unavailable(format!("Cassandra {what}")),
-            });
+            return Failure::of_node(self.tls.fault(error).error(CASSANDRA.name));
         }
         let seen = match error.kind() {
             std::io::ErrorKind::ConnectionRefused => "nobody listens there",

@@ -75,9 +75,8 @@ pub struct Cassandra {
 impl Cassandra {
     fn new(settings: &Settings, access: &Access) -> Self {
         let own = &settings.cassandra;
-        let session = SessionSettings::new(own, access.timeouts);
-        let rows = Rows::new(Target::new(own), session.clone(), &access.tls);
-        Self { nodes: endpoints(own), settings: session, rows: Arc::new(rows) }
+        let rows = Arc::new(Rows::new(Target::new(own), &access.tls));
+        Self { nodes: endpoints(own), settings: SessionSettings::new(own, access.timeouts), rows }
     }
 }
 

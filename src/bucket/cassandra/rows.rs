@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use super::meaning::Context;
 use super::product::Target;
-use super::session::{CassandraClient, SessionSettings};
+use super::session::CassandraClient;
 use crate::bucket::remote::tls::Tls;
 use crate::bucket::remote::{Failure, Operation};
 use crate::bucket::{BucketError, CreateOptions, Cursor, Document, Listed, Page};
@@ -27,15 +27,14 @@ const CONCURRENT_WRITES: usize = 32;
 /// One table, through whichever session.
 pub struct Rows {
     target: Target,
-    settings: SessionSettings,
     tls: Arc<Tls>,
 }
 
 impl Rows {
     /// The rows of a target.
     #[must_use]
-    pub fn new(target: Target, settings: SessionSettings, tls: &Arc<Tls>) -> Self {
-        Self { target, settings, tls: Arc::clone(tls) }
+    pub fn new(target: Target, tls: &Arc<Tls>) -> Self {
+        Self { target, tls: Arc::clone(tls) }
     }
 
     /// What failures are told from.
@@ -53,12 +52,13 @@ impl Rows {
     /// # Errors
     /// [`Failure`]
     pub async fn get(&self, client: &CassandraClient, id: &str) -> Result<Option<Document>, Failure> {
-        let prepared = self.settings.read(client, &self.target).await;
+        let prepared = client.read.get(&client.session).await;
         let statement = prepared.map_err(|error| self.context(Operation::Read).prepare(&error))?;
         let executed = client.session.execute_unpaged(statement, (id,)).await;
         let result = executed.map_err(|error| self.failure(client, Operation::Read, &error))?;
-        let rows = result.into_rows_result().map_err(|_| self.no_such_columns())?;
-        let row = rows.maybe_first_row::<(&str, Option<&str>)>().map_err(|_| self.no_such_columns())?;
+        let rows = result.into_rows_result().map_err(|_| self.context(Operation::Read).other_types())?;
+        let row =
+            rows.maybe_first_row::<(&str, Option<&str>)>().map_err(|_| self.context(Operation::Read).other_types())?;
         row.map(|(found, text)| if found == id { document(text) } else { Err(not_what_was_asked()) }).transpose()
     }
 
@@ -71,7 +71,7 @@ impl Rows {
         client: Arc<CassandraClient>,
         documents: Vec<(DocumentId, String)>,
     ) -> Result<(), Failure> {
-        let prepared = self.settings.store(&client, &self.target).await;
+        let prepared = client.store.get(&client.session).await;
         let statement = prepared.map_err(|error| self.context(Operation::Store).prepare(&error))?.clone();
         let mut writes = JoinSet::new();
         let mut outcome = Ok(());
@@ -99,20 +99,20 @@ impl Rows {
     /// # Errors
     /// [`Failure`]
     pub async fn list(&self, client: &CassandraClient, after: Option<&Cursor>, most: usize) -> Result<Page, Failure> {
-        let prepared = self.settings.list(client, &self.target).await;
+        let prepared = client.list.get(&client.session).await;
         let mut statement = prepared.map_err(|error| self.context(Operation::List).prepare(&error))?.clone();
         statement.set_page_size(i32::try_from(most).unwrap_or(i32::MAX).max(1));
         let executed = client.session.execute_single_page(&statement, (), position(after)?).await;
         let (result, next) = executed.map_err(|error| self.failure(client, Operation::List, &error))?;
-        let rows = result.into_rows_result().map_err(|_| self.no_such_columns())?;
+        let rows = result.into_rows_result().map_err(|_| self.context(Operation::Read).other_types())?;
         Ok(Page { documents: self.listed(&rows)?, next: cursor(&next) })
     }
 
     fn listed(&self, rows: &QueryRowsResult) -> Result<Vec<Listed>, Failure> {
-        let rows = rows.rows::<(&str, Option<&str>)>().map_err(|_| self.no_such_columns())?;
+        let rows = rows.rows::<(&str, Option<&str>)>().map_err(|_| self.context(Operation::Read).other_types())?;
         let mut listed = Vec::new();
         for row in rows {
-            let (id, text) = row.map_err(|_| self.no_such_columns())?;
+            let (id, text) = row.map_err(|_| self.context(Operation::Read).other_types())?;
             let id = DocumentId::stored(id.to_owned());
             // The table may hold other things too.
             if id.username().is_some() {
@@ -155,20 +155,13 @@ impl Rows {
         statement.set_consistency(Consistency::One);
         let result = client.session.query_unpaged(statement, names).await;
         let result = result.map_err(|error| self.failure(client, Operation::Create, &error))?;
-        Ok(result.into_rows_result().map_err(|_| self.no_such_columns())?.rows_num() > 0)
+        Ok(result.into_rows_result().map_err(|_| self.context(Operation::Read).other_types())?.rows_num() > 0)
     }
 
     /// Changes the schema, and waits until the nodes agree on it.
     async fn change(&self, client: &CassandraClient, statement: String) -> Result<(), Failure> {
         let changed = client.session.query_unpaged(statement, ()).await;
         changed.map(drop).map_err(|error| self.failure(client, Operation::Create, &error))
-    }
-
-    fn no_such_columns(&self) -> Failure {
-        Failure::lasting(BucketError::misconfigured(format!(
-            "the columns of the table {} are not id text and doc text; set [cassandra] table to one that has them",
-            self.target.name()
-        )))
     }
 }
 

@@ -27,23 +27,48 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 /// How long it is waited for: longer than a node pauses to collect its garbage.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A session, with the statements that were prepared in it.
+/// A session, with the statements that are prepared in it.
 pub struct CassandraClient {
+    /// The session.
     pub session: Session,
-    statements: Statements,
+    /// Reads a row by its id.
+    pub read: PreparedOnce,
+    /// Stores a row.
+    pub store: PreparedOnce,
+    /// Lists rows, in the order of their tokens.
+    pub list: PreparedOnce,
 }
 
-#[derive(Default)]
-struct Statements {
-    read: OnceCell<PreparedStatement>,
-    store: OnceCell<PreparedStatement>,
-    list: OnceCell<PreparedStatement>,
+/// A statement that is prepared at its first use, once a session.
+pub struct PreparedOnce {
+    statement: Statement,
+    prepared: OnceCell<PreparedStatement>,
+}
+
+impl PreparedOnce {
+    /// It may be executed again: it reads, or it replaces a whole document.
+    fn new(text: String, request_timeout: Duration) -> Self {
+        let mut statement = Statement::new(text);
+        statement.set_is_idempotent(true);
+        statement.set_request_timeout(Some(request_timeout));
+        Self { statement, prepared: OnceCell::new() }
+    }
+
+    /// The statement, prepared in this session.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn get(&self, session: &Session) -> Result<&PreparedStatement, PrepareError> {
+        self.prepared.get_or_try_init(|| session.prepare(self.statement.clone())).await
+    }
 }
 
 /// What every session of a database is opened with.
 #[derive(Clone)]
 pub struct SessionSettings {
     nodes: Vec<String>,
+    /// As statements have it.
+    table: String,
     datacenter: String,
     consistency: Consistency,
     timeouts: BucketTimeouts,
@@ -55,6 +80,7 @@ impl SessionSettings {
     pub fn new(settings: &CassandraSettings, timeouts: BucketTimeouts) -> Self {
         Self {
             nodes: settings.nodes.clone(),
+            table: Target::new(settings).quoted(),
             datacenter: settings.local_datacenter.clone(),
             consistency: consistency(settings.consistency),
             timeouts,
@@ -98,63 +124,14 @@ impl SessionSettings {
         if let Some((username, password)) = identity.credentials.username_and_password() {
             builder = builder.user(username, password.expose_secret());
         }
-        Ok(CassandraClient { session: builder.build().await?, statements: Statements::default() })
+        let (table, BucketTimeouts { operation, batch, .. }) = (&self.table, self.timeouts);
+        Ok(CassandraClient {
+            session: builder.build().await?,
+            read: PreparedOnce::new(format!("SELECT id, doc FROM {table} WHERE id = ?"), operation),
+            store: PreparedOnce::new(format!("INSERT INTO {table} (id, doc) VALUES (?, ?)"), batch),
+            list: PreparedOnce::new(format!("SELECT id, doc FROM {table}"), batch),
+        })
     }
-
-    /// The statement that reads a row by its id.
-    ///
-    /// # Errors
-    /// The driver's.
-    pub async fn read<'a>(
-        &self,
-        client: &'a CassandraClient,
-        target: &Target,
-    ) -> Result<&'a PreparedStatement, PrepareError> {
-        let text = format!("SELECT id, doc FROM {} WHERE id = ?", target.quoted());
-        prepare(&client.session, &client.statements.read, &text, self.timeouts.operation).await
-    }
-
-    /// The statement that stores a row.
-    ///
-    /// # Errors
-    /// The driver's.
-    pub async fn store<'a>(
-        &self,
-        client: &'a CassandraClient,
-        target: &Target,
-    ) -> Result<&'a PreparedStatement, PrepareError> {
-        let text = format!("INSERT INTO {} (id, doc) VALUES (?, ?)", target.quoted());
-        prepare(&client.session, &client.statements.store, &text, self.timeouts.batch).await
-    }
-
-    /// The statement that lists rows, in the order of their tokens.
-    ///
-    /// # Errors
-    /// The driver's.
-    pub async fn list<'a>(
-        &self,
-        client: &'a CassandraClient,
-        target: &Target,
-    ) -> Result<&'a PreparedStatement, PrepareError> {
-        let text = format!("SELECT id, doc FROM {}", target.quoted());
-        prepare(&client.session, &client.statements.list, &text, self.timeouts.batch).await
-    }
-}
-
-/// Prepares a statement, once a session. Each may be executed again: it reads, or it replaces a whole document.
-async fn prepare<'a>(
-    session: &Session,
-    cell: &'a OnceCell<PreparedStatement>,
-    text: &str,
-    request_timeout: Duration,
-) -> Result<&'a PreparedStatement, PrepareError> {
-    cell.get_or_try_init(async || {
-        let mut statement = Statement::new(text);
-        statement.set_is_idempotent(true);
-        statement.set_request_timeout(Some(request_timeout));
-        session.prepare(statement).await
-    })
-    .await
 }
 
 fn consistency(consistency: config::Consistency) -> Consistency {

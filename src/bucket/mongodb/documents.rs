@@ -15,7 +15,7 @@ use mongodb::error::Error;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::meaning::Context;
+use super::meaning::{Context, NO_RIGHT};
 use super::product::Target;
 use super::to_json;
 use crate::bucket::remote::tls::Tls;
@@ -120,7 +120,7 @@ impl Documents {
             Err(error) => {
                 let failure = self.failure(&error, operation);
                 // Who may read the collection, and not list it, has been answered by it already.
-                let may_not_list = failure.details.code.as_deref() == Some("13");
+                let may_not_list = failure.details.code.as_deref() == Some(NO_RIGHT);
                 if may_not_list { Ok(Existence::There) } else { Err(failure) }
             }
         }

@@ -8,12 +8,15 @@ use mongodb::error::{CommandError, Error, ErrorKind, WriteFailure};
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use super::product::{MONGODB, Target};
-use crate::bucket::remote::tls::{Fault, Tls};
+use crate::bucket::remote::tls::Tls;
 use crate::bucket::remote::{Failure, Meaning, Operation, Retry, Security};
 use crate::bucket::{BucketError, Details};
 
 /// `NamespaceNotFound`: what a missing collection is called.
-pub const NO_COLLECTION: i32 = 26;
+pub const NO_COLLECTION: &str = "26";
+
+/// `Unauthorized`.
+pub const NO_RIGHT: &str = "13";
 
 /// What a failure is told from: what was asked, of which collection, over which TLS.
 pub struct Context<'a> {
@@ -70,7 +73,7 @@ impl Context<'_> {
     #[must_use]
     pub fn no_collection(&self) -> Failure {
         let reason = self.target.no_collection();
-        Failure::lasting(BucketError::misconfigured(reason)).with_details(details(NO_COLLECTION))
+        Failure::lasting(BucketError::misconfigured(reason)).with_details(details(NO_COLLECTION.to_owned()))
     }
 
     /// The failure that a code of the database means.
@@ -79,7 +82,7 @@ impl Context<'_> {
         let (meaning, retry, sentence) = self.row(code);
         let name = plain_name(name);
         let reason = format!("MongoDB answered with error {code}{name}: {sentence}");
-        Failure::new(meaning.error(reason), retry).with_details(details(code))
+        Failure::new(meaning.error(reason), retry).with_details(details(code.to_string()))
     }
 
     /// The table.
@@ -205,11 +208,7 @@ impl Context<'_> {
     }
 
     fn of_tls(&self, error: &rustls::Error) -> Failure {
-        let peer = "MongoDB";
-        Failure::of_node(match self.tls.fault(error) {
-            Fault::Misconfigured(what) => BucketError::misconfigured(format!("{peer} {what}")),
-            Fault::Unavailable(what) => BucketError::unavailable(format!("{peer} {what}")),
-        })
+        Failure::of_node(self.tls.fault(error).error(MONGODB.name))
     }
 }
 
@@ -242,7 +241,7 @@ fn broken() -> Failure {
 
 fn overloaded(code: i32) -> Failure {
     let reason = format!("MongoDB answered with error {code}: it is overloaded");
-    Failure::new(BucketError::unavailable(reason), Retry::AfterPause).with_details(details(code))
+    Failure::new(BucketError::unavailable(reason), Retry::AfterPause).with_details(details(code.to_string()))
 }
 
 fn not_mongodb() -> Failure {
@@ -251,8 +250,8 @@ fn not_mongodb() -> Failure {
     ))
 }
 
-fn details(code: i32) -> Details {
-    Details { code: Some(code.to_string()), ..Details::default() }
+fn details(code: String) -> Details {
+    Details { code: Some(code), ..Details::default() }
 }
 
 /// The name of a code, in parentheses, if it is one: letters and digits.

@@ -25,9 +25,10 @@ use super::remote::{Access, Endpoint, Failure, Operation, batch};
 use super::{BucketError, CreateOptions, Cursor, Document, IsReserved, NewDocument, Page};
 use crate::config::{DatabaseName, Settings};
 use crate::model::DocumentId;
-use crate::observe::{Observation, Observer};
+use crate::observe::Observation;
 use documents::Documents;
-use options::{ClientSettings, NotOpened, PLAIN};
+use meaning::{NO_COLLECTION, NO_RIGHT};
+use options::{ClientSettings, NotOpened};
 use product::{MONGODB, Target};
 
 /// The driver of `MongoDB`.
@@ -39,11 +40,11 @@ pub static DRIVER: NativeDriver<Mongodb> = NativeDriver {
     steps: |settings| {
         let collection = &settings.mongodb.collection;
         CodeSteps::new(vec![
-            CodeStep { name: "role", codes: &["13"], passed: format!("{collection:?} may be read") },
-            CodeStep { name: "collection", codes: &["26"], passed: format!("{collection:?} is there") },
+            CodeStep { name: "role", codes: &[NO_RIGHT], passed: format!("{collection:?} may be read") },
+            CodeStep { name: "collection", codes: &[NO_COLLECTION], passed: format!("{collection:?} is there") },
         ])
     },
-    plain: PLAIN,
+    plain: "[mongodb] uri does not ask for it (tls=true)",
 };
 
 /// [`Native`] of `MongoDB`.
@@ -65,13 +66,9 @@ impl Mongodb {
         }
     }
 
-    fn observer(&self) -> &Observer {
-        &self.access.observer
-    }
-
     fn tell_of_rounding(&self) {
         if !self.has_told_of_rounding.swap(true, Ordering::Relaxed) {
-            self.observer().emit(&Observation::NumberRounded { product: MONGODB.name });
+            self.access.observer.emit(&Observation::NumberRounded { product: MONGODB.name });
         }
     }
 }
@@ -95,7 +92,7 @@ impl Native for Mongodb {
     }
 
     fn missing_codes(&self) -> &'static [&'static str] {
-        &["26"]
+        &[NO_COLLECTION]
     }
 
     fn nodes(&self) -> Reply<Vec<Endpoint>> {

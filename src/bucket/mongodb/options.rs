@@ -29,7 +29,7 @@ use crate::bucket::remote::auth::Credentials;
 use crate::bucket::remote::tls::Pem;
 use crate::bucket::remote::{Endpoint, LoginConfig, Plan, Security};
 use crate::bucket::{BucketError, BucketTimeouts};
-use crate::config::{MongodbSettings, Settings};
+use crate::config::{MongodbSettings, Settings, mongodb_uri_has_tls};
 
 /// How long a connection may be idle, unless the URI says otherwise: what a burst has opened is closed again.
 const MAX_IDLE: Duration = Duration::from_secs(60);
@@ -50,7 +50,7 @@ pub fn plan(settings: &MongodbSettings) -> Result<Plan, BucketError> {
     let with_login = with_login(uri, login.username.as_deref().map(|username| (username, "-")));
     let parsed = ConnectionString::parse(&*with_login).map_err(|error| not_taken(&error))?;
     let documents = format!("the collection {collection:?} of the database {database:?}");
-    let security = security(&parsed);
+    let security = if mongodb_uri_has_tls(uri) { Security::Tls } else { Security::Plain };
     let login = LoginConfig::for_driver(login);
     Ok(match &parsed.host_info {
         HostInfo::DnsRecord(name) => {
@@ -64,7 +64,7 @@ pub fn plan(settings: &MongodbSettings) -> Result<Plan, BucketError> {
                 let reason = "[mongodb] uri names no host with a port; name one, and no socket of the file system";
                 return Err(BucketError::misconfigured(reason));
             }
-            Plan { security, ..Plan::new(&documents, login, tls.clone(), nodes) }
+            Plan::new(&documents, login, tls.clone(), nodes)
         }
         _ => return Err(BucketError::misconfigured("[mongodb] uri names no hosts")),
     })
@@ -96,14 +96,6 @@ fn not_taken(error: &Error) -> BucketError {
     let is_about_srv = !cfg!(feature = "mongodb-srv") && error.to_string().contains("dns-resolver");
     let hint = if is_about_srv { "; build it in: cargo build --release --features mongodb-srv" } else { "" };
     BucketError::misconfigured(format!("[mongodb] uri cannot be used: {}{hint}", error.kind))
-}
-
-/// `mongodb+srv://` has TLS unless the URI says otherwise.
-fn security(parsed: &ConnectionString) -> Security {
-    match (&parsed.tls, &parsed.host_info) {
-        (Some(Tls::Enabled(_)), _) | (None, HostInfo::DnsRecord(_)) => Security::Tls,
-        _ => Security::Plain,
-    }
 }
 
 /// Those that have a port: not the sockets in the file system.
@@ -232,9 +224,6 @@ fn authorities_of_system() -> String {
         .map(|der| format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der)));
     pem.collect()
 }
-
-/// Why there is no TLS, in a sentence of `check`.
-pub const PLAIN: &str = "[mongodb] uri does not ask for it (tls=true)";
 
 #[cfg(test)]
 mod tests {

@@ -72,8 +72,9 @@ impl<C> SharedClient<C> {
     /// The client of an identity. If there is none, or a better one is due, `open` is called: it starts to open one,
     /// and returns at once; [`SharedClient::opened`] takes the outcome.
     ///
-    /// # Errors The failure of the last opening, if another one would come too early; [`BucketError::Timeout`] if the
-    /// deadline came first.
+    /// # Errors
+    /// The failure of the last opening, if another one would come too early; [`BucketError::Timeout`] if the deadline
+    /// came first.
     pub fn get(&self, identity: &ClientIdentity, deadline: Deadline, open: impl Fn()) -> Result<Arc<C>, Failure> {
         let mut state = self.state.lock();
         loop {

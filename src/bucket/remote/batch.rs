@@ -83,14 +83,8 @@ pub fn list(mut most: usize, mut list: impl FnMut(usize) -> Result<Page, Failure
 
 #[cfg(test)]
 mod tests {
-    use zeroize::Zeroizing;
-
     use super::*;
-    use crate::model::{DocumentId, Username};
-
-    fn document(name: &str, text: &str) -> NewDocument {
-        NewDocument { id: DocumentId::of(&Username::parse(name).unwrap()), text: Zeroizing::new(text.to_owned()) }
-    }
+    use crate::bucket::rest::test_tables::new_document as document;
 
     #[test]
     fn a_request_has_a_mebibyte_of_documents_or_one_document() {

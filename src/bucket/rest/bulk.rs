@@ -48,14 +48,8 @@ pub fn array<'a>(
 
 #[cfg(test)]
 mod tests {
-    use zeroize::Zeroizing;
-
     use super::*;
-    use crate::model::{DocumentId, Username};
-
-    fn document(name: &str, text: &str) -> NewDocument {
-        NewDocument { id: DocumentId::of(&Username::parse(name).unwrap()), text: Zeroizing::new(text.to_owned()) }
-    }
+    use crate::bucket::rest::test_tables::new_document as document;
 
     #[test]
     fn each_document_has_its_first_members_and_the_rest_as_it_is() {

@@ -9,6 +9,7 @@ use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError};
 
 use super::{Identity, Trust};
+use crate::bucket::BucketError;
 use crate::bucket::remote::product::Product;
 
 /// How many names of a certificate a sentence repeats.
@@ -21,6 +22,17 @@ pub enum Fault {
     Misconfigured(String),
     /// It may be well later, or elsewhere.
     Unavailable(String),
+}
+
+impl Fault {
+    /// The error, of `peer`.
+    #[must_use]
+    pub fn error(self, peer: &str) -> BucketError {
+        match self {
+            Self::Misconfigured(what) => BucketError::misconfigured(format!("{peer} {what}")),
+            Self::Unavailable(what) => BucketError::unavailable(format!("{peer} {what}")),
+        }
+    }
 }
 
 /// What it means to one who trusts these and is known by that.

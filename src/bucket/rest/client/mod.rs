@@ -21,7 +21,7 @@ use super::tls_connector::{self, TlsConnector};
 use crate::bucket::remote::auth::Credentials;
 use crate::bucket::remote::failure::{Failure, Retry};
 use crate::bucket::remote::names::Names;
-use crate::bucket::remote::tls::{Configuration, Fault, Tls};
+use crate::bucket::remote::tls::{Configuration, Tls};
 use crate::bucket::{BucketError, BucketTimeouts};
 use crate::clock::{self, Deadline};
 use coalesce::Coalesce;
@@ -184,8 +184,7 @@ enum Phase {
 /// What a failure of `ureq` means, and what may help: another node, unless the fault is in our own request.
 fn failure(error: &Error, phase: Phase, peer: &str, deadline: Deadline, tls: &Tls) -> Failure {
     Failure::of_node(match tls_connector::cause(error).map(|error| tls.fault(error)) {
-        Some(Fault::Misconfigured(what)) => BucketError::Misconfigured { reason: format!("{peer} {what}") },
-        Some(Fault::Unavailable(what)) => BucketError::Unavailable { reason: format!("{peer} {what}") },
+        Some(fault) => fault.error(peer),
         None => meaning(error, phase, peer, deadline, &tls.product().hosts_setting()),
     })
 }
