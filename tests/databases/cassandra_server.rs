@@ -1,24 +1,24 @@
 //! What only Cassandra does: tables that come and go, replicas that are missing, rows of others.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 
 use crate::databases::real::RealServer;
 use crate::databases::{MODES, Store};
-use crate::support::server::{PATIENCE, Server};
+use crate::support::server::PATIENCE;
 
 /// The administrator of a server, beside the program under test.
-struct Admin {
+pub struct Admin {
     runtime: tokio::runtime::Runtime,
     session: Session,
     login: [String; 2],
 }
 
 impl Admin {
-    fn of(server: &RealServer) -> Self {
+    pub fn of(server: &RealServer) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let login = [server.login("admin"), server.login("admin_password")];
         let builder = SessionBuilder::new().known_node(server.setting("CASSANDRA_NODES")).user(&login[0], &login[1]);
@@ -30,7 +30,7 @@ impl Admin {
         self.runtime.block_on(future)
     }
 
-    fn change(&self, statement: &str) {
+    pub fn change(&self, statement: &str) {
         self.run(self.session.query_unpaged(statement, ())).unwrap();
     }
 
@@ -50,14 +50,6 @@ fn start(whose: &str) -> Option<(Store, Admin)> {
     let server = RealServer::start("cassandra", whose)?;
     let admin = Admin::of(&server);
     Some((Store::of(server.into()), admin))
-}
-
-fn wait_for_status(server: &Server, path: &str, status: u16) {
-    let start = Instant::now();
-    while server.get(path).status != status {
-        assert!(start.elapsed() < PATIENCE, "{path}: {} and never {status}\n{}", server.get(path).status, server.log());
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 const LINES: &str = "{\"username\":\"a\",\"hashed_password\":\"h\"}\n{\"username\":\"b\",\"hashed_password\":\"h\"}\n";
@@ -125,15 +117,15 @@ fn a_table_that_goes_is_told_from_a_user_who_is_not_there() {
     let Some((store, admin)) = start("cassandra-table") else { return };
     for mode in MODES {
         let server = store.serve(&[mode]);
-        wait_for_status(&server, "/users/nobody", 404);
+        server.wait_for_status("/users/nobody", 404);
         admin.change("DROP TABLE app.users");
-        wait_for_status(&server, "/users/nobody", 500);
+        server.wait_for_status("/users/nobody", 500);
         server.get("/users/nobody").assert_problem(500, "misconfigured");
         server.wait_for_log("it has no table app.users");
         // The permissions of a table go with it.
         admin.change("CREATE TABLE app.users (id text PRIMARY KEY, doc text)");
         admin.change("GRANT SELECT ON TABLE app.users TO userprofiles");
-        wait_for_status(&server, "/users/nobody", 404);
+        server.wait_for_status("/users/nobody", 404);
     }
 }
 

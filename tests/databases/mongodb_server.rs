@@ -1,7 +1,7 @@
 //! What only MongoDB does: errors on demand, types that JSON lacks, collections that come and go.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::spec::BinarySubtype;
@@ -11,16 +11,16 @@ use serde::Deserialize;
 
 use crate::databases::real::RealServer;
 use crate::databases::{MODES, Store};
-use crate::support::server::{PATIENCE, Server};
+use crate::support::server::Server;
 
 /// The administrator of a server, beside the program under test.
-struct Admin {
+pub struct Admin {
     runtime: tokio::runtime::Runtime,
     client: mongodb::Client,
 }
 
 impl Admin {
-    fn of(server: &RealServer) -> Self {
+    pub fn of(server: &RealServer) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let client = runtime.block_on(async {
             let mut options = ClientOptions::parse(server.setting("MONGODB_URI")).await.unwrap();
@@ -39,6 +39,11 @@ impl Admin {
         self.client.database("app").collection("users")
     }
 
+    /// Runs a command on the database `admin`.
+    pub fn command(&self, command: Document) {
+        self.run(async { self.client.database("admin").run_command(command).await }).unwrap();
+    }
+
     fn insert(&self, document: Document) {
         self.run(async { self.users().insert_one(document).await }).unwrap();
     }
@@ -51,7 +56,7 @@ impl Admin {
             data.insert("failCommands", vec!["find"]);
             command.insert("data", data);
         }
-        self.run(async { self.client.database("admin").run_command(command).await }).unwrap();
+        self.command(command);
     }
 }
 
@@ -63,16 +68,6 @@ fn start(whose: &str) -> Option<(Store, Admin)> {
 
 fn serve(store: &Store, mode: &str) -> Server {
     store.serve(&[mode, "bucket.operation_timeout=3s", "bucket.attempt_timeout=1s"])
-}
-
-/// Asks until the answer has this status.
-fn wait_for_status(server: &Server, path: &str, status: u16) -> Duration {
-    let start = Instant::now();
-    while server.get(path).status != status {
-        assert!(start.elapsed() < PATIENCE, "{path}: {} and never {status}\n{}", server.get(path).status, server.log());
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    start.elapsed()
 }
 
 /// A row of `tests/data/mongodb.json`.
@@ -96,7 +91,7 @@ fn each_error_of_a_server_has_its_row() {
     for mode in MODES {
         let mut server = serve(&store, mode);
         for (number, row) in rows.iter().enumerate() {
-            wait_for_status(&server, "/users/johndoe", 200);
+            server.wait_for_status("/users/johndoe", 200);
             admin.fail_point("alwaysOn".into(), row.fails.clone());
             let id = format!("X-Request-Id: row-{number}-of-table\r\n");
             let answer = server.connect().request("GET", "/users/johndoe", &id);
@@ -126,7 +121,7 @@ fn a_single_error_that_passes_is_not_seen() {
     admin.insert(doc! { "_id": "userprofile::johndoe", "username": "johndoe", "hashed_password": "hash-marker" });
     let server = serve(&store, MODES[0]);
     for fails in [doc! { "errorCode": 91 }, doc! { "errorCode": 11600 }, doc! { "closeConnection": true }] {
-        wait_for_status(&server, "/users/johndoe", 200);
+        server.wait_for_status("/users/johndoe", 200);
         admin.fail_point(doc! { "times": 1 }.into(), fails.clone());
         assert_eq!(server.get("/users/johndoe").status, 200, "{fails}: {}", server.log());
     }
@@ -179,14 +174,14 @@ fn a_collection_that_goes_is_told_from_a_user_who_is_not_there() {
     let Some((store, admin)) = start("mongodb-collection") else { return };
     for mode in MODES {
         let server = serve(&store, mode);
-        wait_for_status(&server, "/users/nobody", 404);
+        server.wait_for_status("/users/nobody", 404);
         admin.run(async { admin.users().drop().await }).unwrap();
-        let took = wait_for_status(&server, "/users/nobody", 500);
+        let took = server.wait_for_status("/users/nobody", 500);
         assert!(took < Duration::from_secs(2), "{took:?}");
         server.get("/users/nobody").assert_problem(500, "misconfigured");
         server.wait_for_log("MongoDB has no collection \"users\" in a database \"app\"");
         admin.run(async { admin.client.database("app").create_collection("users").await }).unwrap();
-        let took = wait_for_status(&server, "/users/nobody", 404);
+        let took = server.wait_for_status("/users/nobody", 404);
         assert!(took < Duration::from_secs(2), "{took:?}");
     }
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use crate::databases::Store;
 use crate::databases::real::RealServer;
 use crate::support::server::Server;
+use crate::{cassandra_server, mongodb_server};
 
 const SECOND: &str = "the-second-password";
 
@@ -19,25 +20,12 @@ fn serve_by_file(server: &RealServer, section: &str, file: &Path) -> Server {
 
 /// Changes the password of the service in the database, as its administrator.
 fn change_password(server: &RealServer, section: &str) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let user = server.setting(&format!("{section}_USERNAME"));
-    let (admin, password) = (server.login("admin"), server.login("admin_password"));
-    runtime.block_on(async {
-        if section == "MONGODB" {
-            let mut options = mongodb::options::ClientOptions::parse(server.setting("MONGODB_URI")).await.unwrap();
-            let credential = mongodb::options::Credential::builder().username(admin).password(password).build();
-            options.credential = Some(credential);
-            let client = mongodb::Client::with_options(options).unwrap();
-            let command = mongodb::bson::doc! { "updateUser": user, "pwd": SECOND };
-            client.database("admin").run_command(command).await.unwrap();
-        } else {
-            let builder = scylla::client::session_builder::SessionBuilder::new()
-                .known_node(server.setting("CASSANDRA_NODES"))
-                .user(admin, password);
-            let statement = format!("ALTER ROLE {user} WITH PASSWORD = '{SECOND}'");
-            builder.build().await.unwrap().query_unpaged(statement, ()).await.unwrap();
-        }
-    });
+    if section == "MONGODB" {
+        mongodb_server::Admin::of(server).command(mongodb::bson::doc! { "updateUser": user, "pwd": SECOND });
+    } else {
+        cassandra_server::Admin::of(server).change(&format!("ALTER ROLE {user} WITH PASSWORD = '{SECOND}'"));
+    }
 }
 
 #[test]

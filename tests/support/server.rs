@@ -162,6 +162,19 @@ impl Server {
         Duration::from_millis(ticks * 10)
     }
 
+    /// Asks until the answer has this status, and returns how long that took.
+    pub fn wait_for_status(&self, path: &str, status: u16) -> Duration {
+        let start = clock::now();
+        loop {
+            let found = self.get(path).status;
+            if found == status {
+                return start.elapsed();
+            }
+            assert!(start.elapsed() < PATIENCE, "{path}: {found} and never {status}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// The most memory that it ever had resident, in KiB.
     pub fn peak_memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
