@@ -35,10 +35,13 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod files;
+#[cfg(test)]
+mod generated;
 mod hex;
 pub mod http;
 pub mod model;
 pub mod observe;
+pub mod pages;
 pub mod problem;
 mod threads;
 pub mod users;

@@ -1,8 +1,8 @@
-//! Finding a user: the id from the username, the document from the bucket, the [`UserInDb`] from the document.
+//! Finding users: the id from the username, the document from the bucket, the [`UserInDb`] from the document.
 //!
 //! Invariant: knows buckets and the model, nothing of HTTP.
 
-use crate::bucket::{Bucket, BucketError};
+use crate::bucket::{Bucket, BucketError, Document};
 use crate::model::{DocumentId, UserInDb, Username};
 
 /// Reads the profile of one user. `None`: there is no such document, or it is an empty one.
@@ -10,16 +10,38 @@ use crate::model::{DocumentId, UserInDb, Username};
 /// # Errors
 /// What the bucket answered, or [`BucketError::InvalidDocument`] for a document that is no user profile.
 pub fn get_user(bucket: &mut dyn Bucket, username: &Username) -> Result<Option<UserInDb>, BucketError> {
-    let Some(document) = bucket.get(&DocumentId::of(username))? else {
-        return Ok(None);
-    };
+    bucket.get(&DocumentId::of(username))?.map_or(Ok(None), |document| profile(&document))
+}
+
+/// Reads the profiles of several users, each named once, and calls `take` with each outcome, in their order. `None`: there
+/// is no such document, or it is an empty one. An error that concerns one user only is an outcome too.
+///
+/// One document at a time is turned into a profile, and dropped before the next one is.
+///
+/// # Errors
+/// What the bucket answered, where that concerns all of them; some may have been taken by then.
+pub fn get_users<'a>(
+    bucket: &mut dyn Bucket,
+    usernames: &[&'a Username],
+    take: &mut dyn FnMut(&'a Username, Result<Option<UserInDb>, BucketError>),
+) -> Result<(), BucketError> {
+    let ids: Vec<DocumentId> = usernames.iter().map(|username| DocumentId::of(username)).collect();
+    let mut asked = usernames.iter();
+    bucket.get_many(&ids, &mut |outcome| {
+        if let Some(username) = asked.next() {
+            take(username, outcome.and_then(|document| document.map_or(Ok(None), |document| profile(&document))));
+        }
+    })
+}
+
+fn profile(document: &Document) -> Result<Option<UserInDb>, BucketError> {
     UserInDb::from_json(document.text()).map_err(BucketError::InvalidDocument)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bucket::{Cursor, Document, NewDocument, Page};
+    use crate::bucket::{Cursor, NewDocument, Page};
     use crate::clock::Deadline;
     use crate::model::InvalidDocument;
 
@@ -49,6 +71,18 @@ mod tests {
         let found = get_user(&mut bucket, &Username::parse("a").unwrap()).unwrap();
         assert_eq!(found.unwrap().username, "a");
         assert!(get_user(&mut bucket, &Username::parse("b").unwrap()).unwrap().is_none());
+    }
+
+    #[test]
+    fn several_users_are_read_in_the_order_of_their_names() {
+        let mut bucket = OneDocument(Some(("userprofile::a", r#"{"username":"a","hashed_password":"h"}"#)));
+        let [a, b] = ["a", "b"].map(|name| Username::parse(name).unwrap());
+        let mut taken = Vec::new();
+        get_users(&mut bucket, &[&b, &a], &mut |username, outcome| {
+            taken.push((username.as_str(), outcome.unwrap().map(|user| user.username)));
+        })
+        .unwrap();
+        assert_eq!(taken, [("b", None), ("a", Some("a".to_owned()))]);
     }
 
     #[test]

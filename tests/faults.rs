@@ -13,14 +13,11 @@ use userprofiles::observe::Observer;
 
 /// A server whose handler panics on `/immediate` and on `/blocking`.
 fn server() -> Server {
-    let application = Application {
-        reads: &[],
-        plan: Box::new(|_, target| match target {
-            "/fine" => Plan::new(Class::Immediate, "/fine", |_, _| Response::text("fine")),
-            "/immediate" => Plan::new(Class::Immediate, "/immediate", |_, _| panic!("a secret that must not get out")),
-            _ => Plan::new(Class::Blocking, "/blocking", |_, _| panic!("a secret that must not get out")),
-        }),
-    };
+    let application = Application::new(&[], |_, target| match target {
+        "/fine" => Plan::new(Class::Immediate, "/fine", |_, _| Response::text("fine")),
+        "/immediate" => Plan::new(Class::Immediate, "/immediate", |_, _| panic!("a secret that must not get out")),
+        _ => Plan::new(Class::Blocking, "/blocking", |_, _| panic!("a secret that must not get out")),
+    });
     let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings;
     let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap().listeners;
     let limits = Limits { drain_timeout: Duration::from_secs(5), ..Limits::from(&settings.http) };
@@ -49,13 +46,10 @@ fn a_panic_is_a_500_on_a_connection_that_ends_and_the_worker_goes_on() {
 fn a_drained_server_can_be_dropped_with_its_parts() {
     let parts = Arc::new(());
     let held = Arc::clone(&parts);
-    let application = Application {
-        reads: &[],
-        plan: Box::new(move |_, _| {
-            let _ = &held;
-            Plan::new(Class::Immediate, "/", |_, _| Response::text("fine"))
-        }),
-    };
+    let application = Application::new(&[], move |_, _| {
+        let _ = &held;
+        Plan::new(Class::Immediate, "/", |_, _| Response::text("fine"))
+    });
     let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings;
     let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap().listeners;
     let limits = Limits::from(&settings.http);

@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use userprofiles::api::route::{self, Route};
+use userprofiles::api::query;
+use userprofiles::api::route::{self, FileName, Route};
 use userprofiles::clock;
 use userprofiles::http::Limits;
 use userprofiles::http::connection::{Connection, Expiry, Instruction};
@@ -152,8 +153,13 @@ pub fn username(data: &[u8]) {
             assert!(!segment.is_empty() && !segment.contains(['/', '?']));
             assert_eq!(format!("/users/{segment}/"), path);
         }
-        Route::Home => assert!(path == "/" || path == "*"),
-        Route::Unknown => {}
+        Route::Users(query) => {
+            assert!(path == "/users" && raw_url.ends_with(query));
+            check_query(query);
+        }
+        Route::Problem(code) => assert_eq!(code.path(), path),
+        Route::File(FileName::Home) => assert!(path == "/" || path == "*"),
+        Route::File(_) | Route::Unknown => {}
     }
     // As a segment of its own, whatever the fuzzer thinks of the path before it.
     for segment in raw_url.split(['/', '?']) {
@@ -161,6 +167,15 @@ pub fn username(data: &[u8]) {
     }
     if let Ok(username) = Username::from_bytes(data.to_vec()) {
         check_username(&username, data);
+    }
+}
+
+/// No query names more users than may be asked for, or one who cannot be.
+fn check_query(query: &str) {
+    let Ok(asked) = query::usernames(query) else { return };
+    assert!((1..=query::MAX_USERNAMES).contains(&asked.len()));
+    for username in asked.iter().flatten() {
+        check_username(username, username.as_str().as_bytes());
     }
 }
 

@@ -1,96 +1,153 @@
-//! The listener for operators: is the process alive, can it serve?
+//! The listener for operators: is the process alive, can it serve, what is it doing?
 //!
-//! Invariant: never reachable through the public listener; `/live` never asks the database, and `/ready` waits for it no
-//! longer than [`READY_TIMEOUT`]. A reason names the kind of trouble, never an address or a secret.
+//! Invariant: never reachable through the public listener, and on threads of its own. `/live`, `/metrics` and `/status`
+//! never ask the database; `/ready` does, and waits for it no longer than [`READY_TIMEOUT`]. It asks nobody who they are, so
+//! it may name addresses, as the log does, but no secret, no document and no value of one.
+
+mod readiness;
+mod settings;
+mod status;
+
+pub use readiness::READY_TIMEOUT;
+pub use settings::EffectiveSettings;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Instant, SystemTime};
 
 use rouille::{Request, Response};
 
+use self::readiness::Readiness;
 use crate::bucket::{BucketError, BucketPool, Trace};
 use crate::clock::{self, Deadline};
-use crate::http::{Application, Class, NO_ROUTE, Plan, RequestContext, path_of};
+use crate::http::{Application, Class, Fields, Monitor, NO_ROUTE, Plan, RequestContext, path_of};
 use crate::model::DocumentId;
+use crate::observe::metrics::{Gauges, MEDIA_TYPE};
 use crate::observe::{Observation, Observer};
+use crate::pages::negotiation;
 use crate::problem::{Problem, ProblemCode};
+use status::Status;
 
-/// How long `/ready` waits for the database: short enough for every prober, and independent of what requests may take.
-pub const READY_TIMEOUT: Duration = Duration::from_secs(2);
-
-const LIVE: &str = "/live";
-const READY: &str = "/ready";
+/// What answers one address.
+type Answer = fn(&Admin, &Request, &RequestContext) -> Response;
 
 /// What the handlers need.
 pub struct Admin {
     buckets: Arc<BucketPool>,
+    public: Monitor,
+    settings: Arc<EffectiveSettings>,
+    readiness: Readiness,
+    started_at: SystemTime,
+    since: Instant,
     observer: Observer,
 }
 
 impl Admin {
-    /// Returns the operators' view of these buckets.
+    /// Returns the operators' view of these buckets and of the public listener.
     #[must_use]
-    pub fn new(buckets: Arc<BucketPool>, observer: &Observer) -> Self {
-        Self { buckets, observer: observer.clone() }
+    pub fn new(
+        buckets: Arc<BucketPool>,
+        public: Monitor,
+        settings: Arc<EffectiveSettings>,
+        observer: &Observer,
+    ) -> Self {
+        let (started_at, since) = (clock::wall(), clock::now());
+        Self {
+            buckets,
+            public,
+            settings,
+            readiness: Readiness::default(),
+            started_at,
+            since,
+            observer: observer.clone(),
+        }
     }
 
     /// Returns it as something that a listener can serve.
     #[must_use]
     pub fn into_application(self) -> Application {
         let admin = Arc::new(self);
-        Application { reads: &["traceparent"], plan: Box::new(move |method, target| plan(&admin, method, target)) }
+        let application =
+            Application::new(&["accept", "traceparent"], move |method, target| plan(&admin, method, target));
+        Application { complete: Box::new(add_fields), ..application }
     }
 
     /// Reads a document that is not there: that needs the network, the login, the bucket and the right to read.
     fn ready(&self, request: &Request, context: &RequestContext) -> Response {
         let deadline = Deadline::after(clock::now(), READY_TIMEOUT).earlier(context.deadline());
         let trace = Trace::of(context.request_id(), request.header("traceparent"));
-        match self.buckets.with_bucket(deadline, &trace, |bucket| bucket.get(&DocumentId::sentinel())) {
-            Ok(_) => Response::from_data("text/plain; charset=utf-8", "ready\n"),
-            Err(error) => {
+        let outcome = self.readiness.check(deadline, || {
+            let outcome = self.buckets.probe(deadline, &trace, &DocumentId::sentinel());
+            outcome.map(drop).inspect_err(|error| {
                 let (request_id, kind) = (context.request_id(), error.kind().as_str());
-                self.observer.emit(&Observation::BucketFailed { request_id, kind, reason: &error });
-                context.problem(request, &not_ready(&error))
-            }
+                self.observer.emit(&Observation::BucketFailed { request_id, kind, reason: error });
+            })
+        });
+        match outcome {
+            Ok(()) => text("ready\n"),
+            Err(error) => context.problem(request, &not_ready(&error)),
+        }
+    }
+
+    fn metrics(&self, _: &Request, _: &RequestContext) -> Response {
+        Response::from_data(MEDIA_TYPE, self.observer.metrics().text(&self.gauges()))
+    }
+
+    fn status(&self, request: &Request, _: &RequestContext) -> Response {
+        let status = Status::of(self);
+        let response = if negotiation::prefers_json(request.header("accept")) { status.json() } else { status.page() };
+        response.with_additional_header("Vary", "Accept")
+    }
+
+    fn gauges(&self) -> Gauges {
+        let nodes = self.buckets.database().nodes();
+        let nodes_up = nodes.iter().filter(|node| node.is_up).count();
+        Gauges {
+            http: self.public.gauges(),
+            buckets: self.buckets.gauges(),
+            nodes_up,
+            nodes_down: nodes.len() - nodes_up,
         }
     }
 }
 
 fn plan(admin: &Arc<Admin>, method: &str, target: &str) -> Plan {
-    let route = match path_of(target) {
+    let path = match path_of(target) {
         // `OPTIONS /` and `OPTIONS *` are what HAProxy asks unless it is told otherwise.
-        "/live" | "*" => LIVE,
-        "/" if method == "OPTIONS" => LIVE,
-        "/ready" => READY,
+        "/" | "*" if method == "OPTIONS" => "/live",
+        path => path,
+    };
+    let (route, class, answer): (_, _, Answer) = match path {
+        "/live" => ("/live", Class::Immediate, |_, _, _| text("live\n")),
+        "/ready" => ("/ready", Class::Blocking, Admin::ready),
+        "/metrics" => ("/metrics", Class::Immediate, Admin::metrics),
+        "/status" => ("/status", Class::Immediate, Admin::status),
         _ => {
-            return Plan::new(Class::Immediate, NO_ROUTE, |request, context| {
-                context.problem(request, &Problem::new(ProblemCode::NotFound, "Here are /live and /ready."))
-            });
+            let problem = Problem::new(ProblemCode::NotFound, "Here are /live, /ready, /metrics and /status.");
+            return Plan::problem(NO_ROUTE, problem);
         }
     };
-    match (method, route) {
-        ("OPTIONS", _) => Plan::options(route),
-        ("GET" | "HEAD", LIVE) => {
-            Plan::new(Class::Immediate, route, |_, _| Response::from_data("text/plain; charset=utf-8", "live\n"))
-        }
-        ("GET" | "HEAD", _) => {
+    match method {
+        "OPTIONS" => Plan::options(route),
+        "GET" | "HEAD" => {
             let admin = Arc::clone(admin);
-            Plan::new(Class::Blocking, route, move |request, context| admin.ready(request, context))
+            Plan::new(class, route, move |request, context| answer(&admin, request, context))
         }
         _ => Plan::method_not_allowed(route),
     }
 }
 
+/// Adds what every answer has: it is of now, and no page may be made of it but our own.
+fn add_fields(_: &Request, fields: &mut Fields) {
+    fields.add("Cache-Control", "no-store");
+    fields.add("X-Content-Type-Options", "nosniff");
+    fields.add_default("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+}
+
+fn text(text: &'static str) -> Response {
+    Response::from_data("text/plain; charset=utf-8", text)
+}
+
 /// Whatever the reason, a server that cannot serve is a 503 to a prober.
 fn not_ready(error: &BucketError) -> Problem {
-    let reason = match error {
-        BucketError::Misconfigured { .. } => "the database or the settings for it must be changed",
-        BucketError::Unavailable { .. } => "the database is unavailable",
-        BucketError::Busy { .. } => "all bucket connections are in use",
-        BucketError::Timeout { .. } => "the database does not answer in time",
-        BucketError::InvalidDocument(_) | BucketError::UnusableId { .. } => {
-            "the database answers with something that is not a document"
-        }
-    };
-    Problem::new(ProblemCode::Unavailable, format!("Not ready: {reason}. The log says more."))
+    Problem::new(ProblemCode::Unavailable, format!("Not ready: {error}"))
 }

@@ -179,6 +179,12 @@ pub trait Database: Send + Sync {
         Vec::new()
     }
 
+    /// The nodes that it is known to consist of, and which of them can be asked. Empty where there are none, or where a
+    /// driver of its own keeps them to itself. Never blocks.
+    fn nodes(&self) -> Vec<NodeStatus> {
+        Vec::new()
+    }
+
     /// True if it was made when it was opened, and so holds nothing yet.
     fn is_new(&self) -> bool {
         false
@@ -199,6 +205,15 @@ pub trait Database: Send + Sync {
         let _ = settings;
         Ok(())
     }
+}
+
+/// One node of a database, as it is known at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// Which one, as `host:port`.
+    pub node: String,
+    /// True if requests go to it; false if it does not answer, or answers with errors.
+    pub is_up: bool,
 }
 
 /// True for the name of a member that a database reserves.

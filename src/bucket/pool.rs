@@ -10,13 +10,16 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use scheduled_thread_pool::ScheduledThreadPool;
 
-use super::{Bucket, BucketError, BucketTimeouts, Database, ErrorKind, Trace, get_bucket};
+use super::{Bucket, BucketError, BucketTimeouts, Database, Document, ErrorKind, Trace, get_bucket};
 use crate::clock::{self, Deadline};
 use crate::config::{BucketSettings, Connections};
+use crate::model::DocumentId;
+use crate::observe::metrics::BucketGauges;
 use crate::observe::{Observation, Observer, SlowOperation};
 
 /// Lends bucket connections.
@@ -28,6 +31,8 @@ pub struct BucketPool {
     connections: Connections,
     observer: Observer,
     permits: r2d2::Pool<PermitMaker>,
+    /// Open connections that are not lent.
+    idle: AtomicUsize,
 }
 
 impl BucketPool {
@@ -55,6 +60,7 @@ impl BucketPool {
             connections: settings.connections,
             observer: observer.clone(),
             permits,
+            idle: AtomicUsize::new(0),
         }
     }
 
@@ -70,13 +76,21 @@ impl BucketPool {
         trace: &Trace,
         operation: impl FnOnce(&mut dyn Bucket) -> Result<T, BucketError>,
     ) -> Result<T, BucketError> {
-        let wait = self.wait_timeout.min(deadline.remaining(clock::now()));
-        let mut permit = self.permits.get_timeout(wait).map_err(|_| BucketError::Busy { waited: wait })?;
+        let asked_at = clock::now();
+        let wait = self.wait_timeout.min(deadline.remaining(asked_at));
+        let permit = self.permits.get_timeout(wait).map_err(|_| BucketError::Busy { waited: wait });
         let start = clock::now();
-        let idle = permit.idle.take().filter(|idle| idle.bucket.is_fresh(idle.idle_since, start));
-        let report = |outcome, bucket: Option<&dyn Bucket>, end| {
-            self.report_if_slow(trace, outcome, bucket, end - start);
+        let database = self.database.name();
+        let report = |outcome: &'static str, bucket: Option<&dyn Bucket>, end| {
+            let (waited, duration) = (start - asked_at, end - start);
+            self.observer.emit(&Observation::BucketUsed { database, outcome, waited, duration });
+            self.report_if_slow(trace, outcome, bucket, duration);
         };
+        let mut permit = permit.inspect_err(|busy| report(busy.kind().as_str(), None, start))?;
+        let kept = permit.idle.take().inspect(|_| {
+            self.idle.fetch_sub(1, Ordering::Relaxed);
+        });
+        let idle = kept.filter(|idle| idle.bucket.is_fresh(idle.idle_since, start));
         // Declared after the permit, and so closed before it: else there could be one connection too many for a moment.
         let mut bucket = match idle {
             Some(idle) => idle.bucket,
@@ -92,6 +106,7 @@ impl BucketPool {
         let is_sound = kind.is_none_or(ErrorKind::is_of_one_document);
         if is_sound && self.connections == Connections::Pooled {
             permit.idle = Some(Idle { bucket, idle_since: end });
+            self.idle.fetch_add(1, Ordering::Relaxed);
         }
         outcome
     }
@@ -111,6 +126,40 @@ impl BucketPool {
             duration,
             outcome,
         }));
+    }
+
+    /// Reads through a connection of its own, beside the permits, so that whoever asks whether the database is well gets
+    /// an answer while all of them are lent. To be called by one thread at a time.
+    ///
+    /// # Errors
+    /// As [`get_bucket`] and [`Bucket::get`].
+    pub fn probe(&self, deadline: Deadline, trace: &Trace, id: &DocumentId) -> Result<Option<Document>, BucketError> {
+        let mut bucket = get_bucket(self.database.as_ref(), &self.timeouts, deadline)?;
+        bucket.set_trace(trace);
+        bucket.get(id)
+    }
+
+    /// The database that the connections are to.
+    #[must_use]
+    pub fn database(&self) -> &dyn Database {
+        self.database.as_ref()
+    }
+
+    /// Whether they are kept.
+    #[must_use]
+    pub fn connections(&self) -> Connections {
+        self.connections
+    }
+
+    /// How many connections there are at the moment.
+    #[must_use]
+    pub fn gauges(&self) -> BucketGauges {
+        let permits = self.permits.state();
+        BucketGauges {
+            in_use: permits.connections.saturating_sub(permits.idle_connections) as usize,
+            idle: self.idle.load(Ordering::Relaxed),
+            max: self.permits.max_size() as usize,
+        }
     }
 
     /// How long one operation may take.

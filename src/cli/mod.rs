@@ -2,6 +2,7 @@
 //!
 //! Invariant: only this module and its commands write to standard output; secrets are never taken from flags.
 
+mod arguments;
 mod bucket;
 pub mod check;
 pub mod config;
@@ -9,24 +10,25 @@ pub mod export;
 pub mod get;
 pub mod import;
 pub mod interruption;
+pub mod ready;
 mod reload;
 pub mod serve;
 
-use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
 use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
 
+use crate::api::docs::OPENAPI;
 use crate::bucket::driver::IfMissing;
 use crate::bucket::drivers;
 use crate::bucket::{BucketTimeouts, CreateOptions, Database};
-use crate::config::{DatabaseName, Loaded, SectionsShown, Sources, load};
+use crate::config::{DatabaseName, Loaded, Sources, load};
+use arguments::{Cli, Command, ServeFlags};
 use export::{Destination, Existing, NewFile, Scratch};
 use get::GetOutcome;
 use import::ImportSource;
@@ -49,162 +51,6 @@ pub enum Exit {
     NoSuchUser = 3,
     /// `import`, `export`: some documents were left out, and the others are done.
     SomeRejected = 4,
-}
-
-/// The numbers of [`Exit`], for people.
-const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed (the database, a file, an address; `check`: a step); 2 wrong usage or settings; 3 `get`: no \
-such user; 4 `import`, `export`: some documents were left out, and the others are done.";
-
-/// What `import` takes.
-const IMPORT_HELP: &str = "\
-Each line is one JSON object:
-  username         required: at most 233 bytes, no control characters
-  hashed_password  required: never answered
-  email, full_name a string or null
-  disabled         true, false or null
-Other members are stored as they are. The line replaces what is stored for its user.
-
-Rejected lines go to FILE.rejected.jsonl (to be corrected and imported again), and the reasons to FILE.rejected.txt; from \
-standard input or a pipe, the reasons go to standard error.
-
-Exit codes: 0 all stored; 1 failed; 2 wrong usage or settings; 4 some lines were rejected, and the others are stored.";
-
-/// Serves user profiles out of a NoSQL database.
-#[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_CODES)]
-struct Cli {
-    #[command(flatten)]
-    global: GlobalFlags,
-    /// Without a command: `serve`.
-    #[command(subcommand)]
-    command: Option<CommandLine>,
-    #[command(flatten)]
-    serve: ServeFlags,
-}
-
-/// Flags that may be given before a command, after it, or both. (Clap's own `global` forgets those before it.)
-#[derive(Args, Debug)]
-struct GlobalFlags {
-    /// The settings file [default: config/userprofiles.toml, else /etc/userprofiles/userprofiles.toml]
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// off, error, warn, info or debug
-    #[arg(long, value_name = "LEVEL")]
-    log_level: Option<String>,
-    /// Any setting, such as bucket.connections=pooled; may be given several times
-    #[arg(long, value_name = "SECTION.KEY=VALUE")]
-    set: Vec<String>,
-}
-
-impl GlobalFlags {
-    /// Flags after the command take precedence.
-    fn then(mut self, behind: Self) -> Self {
-        self.set.extend(behind.set);
-        Self { config: behind.config.or(self.config), log_level: behind.log_level.or(self.log_level), set: self.set }
-    }
-}
-
-#[derive(Args, Debug, Default)]
-struct ServeFlags {
-    /// First import this file of profiles, one JSON document a line (`-`: standard input)
-    #[arg(long, value_name = "FILE.jsonl")]
-    import: Option<OsString>,
-    /// Where to listen; may be given several times. Such as `127.0.0.1:8000` or `unix:/run/userprofiles.sock`
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Vec<String>,
-}
-
-/// The commands as they are typed, each with the flags behind it.
-#[derive(Debug, Subcommand)]
-enum CommandLine {
-    /// Answer requests until TERM or INT
-    Serve {
-        #[command(flatten)]
-        flags: ServeFlags,
-        #[command(flatten)]
-        global: GlobalFlags,
-    },
-    /// Store the profiles of a file, one JSON document a line
-    #[command(after_help = IMPORT_HELP)]
-    Import {
-        /// The file; `-` is standard input
-        file: OsString,
-        /// First make the database, the index, the collection or the table that the settings name, if it is not there
-        #[arg(long)]
-        create: bool,
-        /// With --create, for Cassandra: on how many nodes each profile is kept [default: 3 where there are three nodes,
-        /// else 1]
-        #[arg(long, value_name = "N", requires = "create", value_parser = clap::value_parser!(u8).range(1..))]
-        replication_factor: Option<u8>,
-        #[command(flatten)]
-        global: GlobalFlags,
-    },
-    /// Write the stored profiles to a file that `import` takes, one JSON document a line: with their password hashes
-    Export {
-        /// The file to make; `-` is standard output, and so is none
-        file: Option<OsString>,
-        /// Replace the file if there is one already
-        #[arg(long)]
-        force: bool,
-        #[command(flatten)]
-        global: GlobalFlags,
-    },
-    /// Look at the settings and the database step by step, and say what to do about what is wrong
-    #[command(after_help = "Exit codes: 0 all is well; 1 a step failed; 2 wrong usage or settings.")]
-    Check {
-        #[command(flatten)]
-        global: GlobalFlags,
-    },
-    /// Print the public profile of one user
-    Get {
-        /// The username as it is, not percent-encoded
-        username: String,
-        #[command(flatten)]
-        global: GlobalFlags,
-    },
-    /// Print the settings that are in effect
-    Config {
-        /// Print the sections of the databases that are not in use too
-        #[arg(long)]
-        all: bool,
-        /// Print a settings file with every setting, its default and the reason for it
-        #[arg(long)]
-        example: bool,
-        #[command(flatten)]
-        global: GlobalFlags,
-    },
-}
-
-/// A command by itself.
-enum Command {
-    Serve(ServeFlags),
-    Import(OsString, Option<CreateOptions>),
-    Export(Destination, Existing),
-    Check,
-    Get(String),
-    Config(SectionsShown),
-    ConfigExample,
-}
-
-impl CommandLine {
-    fn split(self) -> (Command, GlobalFlags) {
-        match self {
-            Self::Serve { flags, global } => (Command::Serve(flags), global),
-            Self::Import { file, create, replication_factor, global } => {
-                (Command::Import(file, create.then_some(CreateOptions { replication_factor })), global)
-            }
-            Self::Export { file, force, global } => {
-                let existing = if force { Existing::Replace } else { Existing::Refuse };
-                (Command::Export(Destination::from_argument(file.as_deref()), existing), global)
-            }
-            Self::Check { global } => (Command::Check, global),
-            Self::Get { username, global } => (Command::Get(username), global),
-            Self::Config { example: true, global, .. } => (Command::ConfigExample, global),
-            Self::Config { all: true, global, .. } => (Command::Config(SectionsShown::All), global),
-            Self::Config { global, .. } => (Command::Config(SectionsShown::InUse), global),
-        }
-    }
 }
 
 /// Runs the program with the process's arguments and environment.
@@ -234,6 +80,10 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         }
     };
     let listen = match &command {
+        Command::Openapi => {
+            io::stdout().write_all(OPENAPI.as_bytes()).context("cannot write to standard output")?;
+            return Ok(Exit::Done);
+        }
         Command::ConfigExample => {
             config::print_example(&mut io::stdout()).context("cannot write to standard output")?;
             return Ok(Exit::Done);
@@ -254,8 +104,10 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         }
     };
     let delivery = if matches!(command, Command::Serve(_)) { Delivery::Queued } else { Delivery::Direct };
-    format::init(&loaded.settings.log, loaded.rust_log.as_deref(), delivery).context("cannot start a thread")?;
     let observer = Observer::default();
+    format::init(&loaded.settings.log, loaded.rust_log.as_deref(), delivery, &observer)
+        .context("cannot start a thread")?;
+    observer.set_access_log(loaded.settings.log.access);
     for warning in &loaded.warnings {
         observer.emit(&Observation::SettingsWarning(warning));
     }
@@ -312,7 +164,8 @@ fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &
             drivers::ensure_built(loaded.settings.bucket.database)?;
             Ok(Exit::Done)
         }
-        Command::ConfigExample => Ok(Exit::Done),
+        Command::Ready => ready::run(loaded.settings.admin.listen.as_ref(), &mut io::stdout()),
+        Command::Openapi | Command::ConfigExample => Ok(Exit::Done),
     }
 }
 

@@ -7,6 +7,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 
+use crate::admin::EffectiveSettings;
 use crate::bucket::Database;
 use crate::config::{self, Loaded, Sources, load};
 use crate::files::LONGEST_WAIT;
@@ -28,12 +29,14 @@ impl Reloader {
         sources: &Sources,
         started: &Loaded,
         database: &Arc<dyn Database>,
+        effective: &Arc<EffectiveSettings>,
         observer: &Observer,
     ) -> io::Result<Self> {
         let mut reload = Reload {
             sources: Sources { file_wait: Some(LONGEST_WAIT), ..sources.clone() },
             started: started.clone(),
             database: Arc::downgrade(database),
+            effective: Arc::clone(effective),
             warned: started.warnings.clone(),
             observer: observer.clone(),
         };
@@ -54,6 +57,8 @@ struct Reload {
     started: Loaded,
     /// The thread does not keep it open.
     database: Weak<dyn Database>,
+    /// What is shown to operators.
+    effective: Arc<EffectiveSettings>,
     /// What was warned of already.
     warned: Vec<String>,
     observer: Observer,
@@ -90,6 +95,8 @@ impl Reload {
         if loaded.rust_log.is_none() {
             format::set_level(loaded.settings.log.level);
         }
+        self.observer.set_access_log(loaded.settings.log.access);
+        self.effective.set(&config::in_force(&self.started, &loaded));
         for warning in loaded.warnings.iter().filter(|warning| !self.warned.contains(warning)) {
             self.observer.emit(&Observation::SettingsWarning(warning));
         }

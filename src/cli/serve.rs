@@ -15,7 +15,7 @@ use super::Exit;
 use super::import::{self, ImportSource};
 use super::interruption::Interruption;
 use super::reload::Reloader;
-use crate::admin::Admin;
+use crate::admin::{Admin, EffectiveSettings};
 use crate::api::Api;
 use crate::bucket::driver::IfMissing;
 use crate::bucket::drivers;
@@ -26,8 +26,8 @@ use crate::http::{Limits, Listener, Server, Workforce, bind, clamp_connections};
 use crate::model::DocumentId;
 use crate::observe::{Observation, Observer};
 
-/// One answers `/live` while the other waits for the database to say `/ready`.
-const ADMIN_WORKERS: usize = 2;
+/// One answers at any time, while the others wait for the database to say `/ready`.
+const ADMIN_WORKERS: usize = 4;
 
 /// Where the addresses of the admin listener are, and how to change them.
 const ADMIN_LISTEN: &str = "[admin] listen (--set admin.listen=ADDRESS)";
@@ -88,7 +88,8 @@ pub fn run(
     let api = Api::new(Arc::clone(&buckets), &settings.http, observer).into_application();
     let public = Server::start(public_listeners, api, limits, workforce, observer).context("cannot start threads")?;
     let admin_limits = Limits { max_connections: ADMIN_CONNECTIONS, ..limits };
-    let admin_application = Admin::new(buckets, observer).into_application();
+    let effective = Arc::new(EffectiveSettings::new(loaded));
+    let admin_application = Admin::new(buckets, public.monitor(), Arc::clone(&effective), observer).into_application();
     let admin_workforce = Workforce::new("admin", ADMIN_WORKERS);
     let admin = match admin_listeners {
         listeners if listeners.is_empty() => None,
@@ -102,7 +103,7 @@ pub fn run(
         suggest_request(public.addresses(), &segment(username).to_string(), observer);
     }
 
-    let reloader = Reloader::start(sources, loaded, &database, observer).context("cannot start threads")?;
+    let reloader = Reloader::start(sources, loaded, &database, &effective, observer).context("cannot start threads")?;
     wait_for_the_end(&mut signals, &reloader)?;
     observer.emit(&Observation::Draining { limit: limits.drain_timeout });
     let servers = [Some(&public), admin.as_ref()];

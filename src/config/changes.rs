@@ -16,6 +16,17 @@ pub fn for_a_restart(started: &Loaded, now: &Loaded) -> Vec<String> {
         .collect()
 }
 
+/// What holds after a reload: the new settings, but for those that only a restart brings about.
+#[must_use]
+pub fn in_force(started: &Loaded, now: &Loaded) -> Loaded {
+    let mut in_force = now.clone();
+    let new = in_force.sections.iter_mut().flat_map(|section| &mut section.settings);
+    for (old, new) in settings(started).zip(new).filter(|(old, _)| old.reload == Reload::AtRestart) {
+        new.value.clone_from(&old.value);
+    }
+    in_force
+}
+
 fn settings(loaded: &Loaded) -> impl Iterator<Item = &Setting> {
     loaded.sections.iter().flat_map(|section| &section.settings)
 }
@@ -48,6 +59,17 @@ mod tests {
     }
 
     #[test]
+    fn what_needs_a_restart_is_not_in_force_before_it() {
+        let (started, now) = (loaded(&["http.workers=7"]), loaded(&["http.workers=8", "log.level=debug"]));
+        let in_force = in_force(&started, &now);
+        let value = |name: &str| {
+            let mut all = settings(&in_force).filter(|setting| setting.name.to_string() == name);
+            all.next().and_then(|setting| setting.value.clone()).unwrap()
+        };
+        assert_eq!((value("[http] workers").as_str(), value("[log] level").as_str()), ("7", "\"debug\""));
+    }
+
+    #[test]
     fn what_is_taken_at_once() {
         let loaded = loaded(&[]);
         let at_once = settings(&loaded).filter(|setting| setting.reload == Reload::AtOnce);
@@ -65,6 +87,7 @@ mod tests {
                 "[couchbase] client_key_file",
                 "[couchbase] danger_accept_invalid_certificates",
                 "[log] level",
+                "[log] access",
             ]
         );
     }

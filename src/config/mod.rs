@@ -16,16 +16,16 @@ mod sections;
 mod setting;
 mod sources;
 
-pub use changes::for_a_restart;
+pub use changes::{for_a_restart, in_force};
 pub use connection_string::{ConnectionString, Gateway, InvalidConnectionString, Scheme, Seed};
 pub use error::{ConfigError, ConfigErrors, Origin, unreadable};
 pub use load::{Loaded, load};
 pub use print::{SectionsShown, effective, example};
 pub use sections::{
-    AdminSettings, ArangodbSettings, BucketSettings, CassandraSettings, Connections, Consistency, CouchbaseApi,
-    CouchbaseSettings, CouchdbSettings, DEFAULT_PATH as DEFAULT_DATABASE_PATH, DatabaseName, ElasticsearchSettings,
-    EmbeddedSettings, HttpSettings, LogFormat, LogSettings, LoginSettings, MongodbSettings, Network, RestSettings,
-    Settings, TlsSettings,
+    AccessLog, AdminSettings, ArangodbSettings, BucketSettings, CassandraSettings, Connections, Consistency,
+    CouchbaseApi, CouchbaseSettings, CouchdbSettings, DEFAULT_PATH as DEFAULT_DATABASE_PATH, DatabaseName,
+    ElasticsearchSettings, EmbeddedSettings, HttpSettings, LogFormat, LogSettings, LoginSettings, MongodbSettings,
+    Network, RestSettings, Settings, TlsSettings,
 };
 pub use setting::{
     ListenAddress, SecretSource, Url, UrlScheme, Verification, bracketed, host_and_port, is_loopback,

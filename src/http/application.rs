@@ -1,11 +1,13 @@
 //! What a listener serves: for each request a plan, made from its method and target.
 //!
 //! Invariant: a request is routed once. Its plan knows whether the handler may block, and travels with the request until
-//! the handler is called.
+//! the handler is called. Every answer, a refusal too, is completed by the application before it is encoded.
+
+use std::borrow::Cow;
 
 use rouille::{Request, Response};
 
-use super::context::RequestContext;
+use super::context::{ProblemView, RequestContext};
 use crate::problem::{ALLOWED_METHODS, Problem, ProblemCode};
 
 /// What a listener serves.
@@ -14,10 +16,49 @@ pub struct Application {
     pub reads: &'static [&'static str],
     /// Routes a request by its method and its target, without blocking.
     pub plan: Box<Planner>,
+    /// How a problem is shown to whoever sent the request.
+    pub show_problem: ProblemView,
+    /// Adds fields to an answer.
+    pub complete: Box<Completer>,
+}
+
+impl Application {
+    /// Returns an application that shows problems as JSON and adds no fields.
+    #[must_use]
+    pub fn new(reads: &'static [&'static str], plan: impl Fn(&str, &str) -> Plan + Send + Sync + 'static) -> Self {
+        let show_problem: ProblemView = |_, problem, instance, request_id| problem.response(instance, request_id);
+        Self { reads, plan: Box::new(plan), show_problem, complete: Box::new(|_, _| {}) }
+    }
 }
 
 /// Makes the plan of a request from its method and its target.
 pub type Planner = dyn Fn(&str, &str) -> Plan + Send + Sync;
+
+/// Adds fields to an answer.
+pub type Completer = dyn Fn(&Request, &mut Fields) + Send + Sync;
+
+/// The fields of an answer, to which more can be added.
+pub struct Fields<'a>(&'a mut Vec<(Cow<'static, str>, Cow<'static, str>)>);
+
+impl<'a> Fields<'a> {
+    /// Returns the fields of a response.
+    #[must_use]
+    pub fn of(response: &'a mut Response) -> Self {
+        Self(&mut response.headers)
+    }
+
+    /// Adds a field on a line of its own.
+    pub fn add(&mut self, name: &'static str, value: impl Into<Cow<'static, str>>) {
+        self.0.push((Cow::Borrowed(name), value.into()));
+    }
+
+    /// Adds a field unless the handler has set one of this name.
+    pub fn add_default(&mut self, name: &'static str, value: impl Into<Cow<'static, str>>) {
+        if !self.0.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            self.add(name, value);
+        }
+    }
+}
 
 /// How one request is going to be answered.
 pub struct Plan {
@@ -58,6 +99,12 @@ impl Plan {
         Self::new(Class::Immediate, route, |_, _| {
             Response::empty_204().with_additional_header("Allow", ALLOWED_METHODS)
         })
+    }
+
+    /// Plans an answer that is a problem.
+    #[must_use]
+    pub fn problem(route: &'static str, problem: Problem) -> Self {
+        Self::new(Class::Immediate, route, move |request, context| context.problem(request, &problem))
     }
 
     /// Plans the answer to a method that the route does not allow.

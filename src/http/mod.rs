@@ -17,9 +17,9 @@ pub mod message;
 mod net;
 mod server;
 
-pub use application::{Application, Class, Handler, Plan, Planner};
-pub use context::{NO_ROUTE, RequestContext};
+pub use application::{Application, Class, Completer, Fields, Handler, Plan, Planner};
+pub use context::{NO_ROUTE, ProblemView, RequestContext};
 pub use limits::Limits;
 pub use message::grammar::{has_valid_triplets, path_of};
 pub use net::{Listener, bind, clamp_connections};
-pub use server::{Server, Workforce};
+pub use server::{Monitor, Server, Workforce};

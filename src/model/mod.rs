@@ -17,15 +17,19 @@ pub const USERPROFILE_DOC_TYPE: &str = "userprofile";
 
 /// What a client gets. The four members come in this order, nulls included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// The name under which the profile is found.
     pub username: String,
     /// Where to write to, unchecked.
+    #[cfg_attr(test, schema(required = true))]
     pub email: Option<String>,
     /// The name as the person writes it.
+    #[cfg_attr(test, schema(required = true))]
     pub full_name: Option<String>,
     /// True for an account that was switched off; it is answered all the same.
+    #[cfg_attr(test, schema(required = true))]
     pub disabled: Option<bool>,
 }
 

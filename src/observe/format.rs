@@ -12,6 +12,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::lines::ACCESS;
 use super::writer::{Importance, LogQueue};
+use super::{Observation, Observer};
 use crate::clock;
 use crate::config::{LogFormat, LogSettings};
 
@@ -39,7 +40,7 @@ pub enum Delivery {
 ///
 /// # Errors
 /// If the operating system has no thread for the log.
-pub fn init(settings: &LogSettings, rust_log: Option<&str>, delivery: Delivery) -> io::Result<()> {
+pub fn init(settings: &LogSettings, rust_log: Option<&str>, delivery: Delivery, observer: &Observer) -> io::Result<()> {
     let style = match settings.format {
         LogFormat::Json => Style::Json,
         LogFormat::Auto if is_journal() => Style::Journal,
@@ -55,7 +56,13 @@ pub fn init(settings: &LogSettings, rust_log: Option<&str>, delivery: Delivery) 
     log::set_max_level(filter.filter());
     let queue = match delivery {
         Delivery::Direct => None,
-        Delivery::Queued => Some(LogQueue::start(io::stderr(), move |lines| dropped(style, lines))?),
+        Delivery::Queued => {
+            let observer = observer.clone();
+            Some(LogQueue::start(io::stderr(), move |lines| {
+                observer.emit(&Observation::LogLinesDropped { lines });
+                dropped(style, lines)
+            })?)
+        }
     };
     // A second call finds the logger in place: nothing is lost.
     let _ = log::set_boxed_logger(Box::new(Logger { filter, style, queue }));

@@ -42,6 +42,9 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::WorkerPanicked { request_id } => {
             error!(request_id = request_id; "a handler or worker panicked: a bug in this program, please report it; the connection is closed");
         }
+        // Counted; the line of the request, or of the log itself, says the rest.
+        Observation::BucketUsed { .. } | Observation::CredentialsRefused | Observation::LogLinesDropped { .. } => {}
+        Observation::Retried { kind } => debug!(kind = *kind; "an attempt failed and is repeated"),
         Observation::DatabaseWarned { code, meaning } => {
             warn!(code = *code; "the database answered with a warning: {meaning}");
         }
@@ -105,7 +108,7 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::Imported { summary, .. } => warn!("import: {summary}; serving the documents that are stored"),
         Observation::DatabaseOpened { database, description } => info!("database: {database} ({description})"),
         Observation::Listening { url } => info!("listening on {url}"),
-        Observation::AdminListening { url } => info!("operators: {url} (/live, /ready)"),
+        Observation::AdminListening { url } => info!("operators: {url} (/live, /ready, /metrics, /status)"),
         Observation::TryCommand { command } => info!("try: {command}"),
         Observation::SettingsReloaded => info!("HUP: reload complete"),
         Observation::ReloadRefused { reason } => warn!("HUP: {reason}"),

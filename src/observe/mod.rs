@@ -7,7 +7,12 @@
 
 pub mod format;
 mod lines;
+pub mod metrics;
+mod observer;
+pub mod recent;
 mod writer;
+
+pub use observer::Observer;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -75,6 +80,24 @@ pub enum Observation<'a> {
     },
 
     // The database.
+    /// A request has used a bucket connection, or has waited for one in vain.
+    BucketUsed {
+        /// Which database.
+        database: DatabaseName,
+        /// `ok`, or the kind of the error.
+        outcome: &'static str,
+        /// How long it waited for a connection to be lent.
+        waited: Duration,
+        /// How long it took from then on.
+        duration: Duration,
+    },
+    /// An attempt has failed and is repeated.
+    Retried {
+        /// What is done before, from a fixed set.
+        kind: &'static str,
+    },
+    /// The database has refused a login.
+    CredentialsRefused,
     /// The database did what it was asked, with a warning.
     DatabaseWarned {
         /// The database's own number for it.
@@ -236,6 +259,11 @@ pub enum Observation<'a> {
         /// The command.
         command: &'a dyn Display,
     },
+    /// Lines of the log were dropped because nobody took them; the line that says so is written by the log itself.
+    LogLinesDropped {
+        /// How many.
+        lines: u64,
+    },
     /// A reload (HUP) is done.
     SettingsReloaded,
     /// A reload changed nothing, because of this.
@@ -330,15 +358,4 @@ pub struct SlowOperation<'a> {
     pub duration: Duration,
     /// `ok`, or the kind of the error.
     pub outcome: &'static str,
-}
-
-/// Where observations go. Cheap to clone; one for the whole program.
-#[derive(Clone, Debug, Default)]
-pub struct Observer {}
-
-impl Observer {
-    /// Records an observation. Never blocks for longer than writing one log line takes, and never fails.
-    pub fn emit(&self, observation: &Observation<'_>) {
-        lines::log(observation);
-    }
 }

@@ -145,7 +145,12 @@ pub fn read_some(stream: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<u
 impl Answer {
     /// The value of a field, by its name in any case.
     pub fn field(&self, name: &str) -> Option<&str> {
-        self.head.lines().skip(1).find_map(|line| {
+        self.fields(name).next()
+    }
+
+    /// The values of all fields of this name.
+    pub fn fields(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.head.lines().skip(1).filter_map(move |line| {
             let (field, value) = line.split_once(": ")?;
             field.eq_ignore_ascii_case(name).then_some(value)
         })

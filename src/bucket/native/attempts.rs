@@ -41,6 +41,7 @@ pub fn run<N: Native, T: Send + 'static>(
 ) -> Result<T, Failure> {
     let mut session = shared.access.login.session();
     let mut pauses = 0;
+    let retried = |kind| shared.access.observer.emit(&Observation::Retried { kind });
     loop {
         let credentials = Arc::clone(session.credentials());
         let identity = ClientIdentity { credentials, tls: shared.access.tls.current() };
@@ -54,6 +55,7 @@ pub fn run<N: Native, T: Send + 'static>(
         let what = match (failure.retry, policy) {
             (Retry::NewCredentials, _) => {
                 if session.refused(&failure.error, deadline) {
+                    retried("new-credentials");
                     continue;
                 }
                 return Err(failure);
@@ -72,6 +74,7 @@ pub fn run<N: Native, T: Send + 'static>(
         }
         std::thread::sleep(pause);
         pauses += 1;
+        retried("after-pause");
     }
 }
 

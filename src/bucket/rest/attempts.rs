@@ -70,6 +70,7 @@ pub fn run<T>(
     let mut round = Round::default();
     let mut second_opinion = SecondOpinion::NotAsked;
     let mut pauses = 0;
+    let retried = |kind| cluster.access.observer.emit(&Observation::Retried { kind });
     loop {
         session.wait_for_admission(link.deadline).map_err(Failure::lasting)?;
         round.tried.push(link.node().clone());
@@ -93,11 +94,15 @@ pub fn run<T>(
             session.answered_with_error(&failure);
             session.attempt_ended();
         }
-        let Some(failure) = second_opinion.on(failure, link, &round.tried) else { continue };
+        let Some(failure) = second_opinion.on(failure, link, &round.tried) else {
+            retried("second-opinion");
+            continue;
+        };
         match failure.retry {
             Retry::Never | Retry::NotSent => return Err(failure),
             Retry::NewCredentials => {
                 if session.refused(&failure.error, link.deadline) {
+                    retried("new-credentials");
                     continue;
                 }
                 return Err(failure);
@@ -105,11 +110,13 @@ pub fn run<T>(
             Retry::Reconnect if !round.has_reconnected => {
                 round.has_reconnected = true;
                 link.reconnect();
+                retried("reconnect");
                 continue;
             }
             Retry::NextNode | Retry::Reconnect => {
                 round.has_new_failure |= link.node_failed() != FailureAge::Lasting;
                 if !link.deadline.is_over(clock::now()) && link.switch_to_untried(&round.tried) {
+                    retried("next-node");
                     continue;
                 }
             }
@@ -125,6 +132,7 @@ pub fn run<T>(
         }
         std::thread::sleep(pause);
         pauses += 1;
+        retried("after-pause");
         round = Round::default();
         if !link.switch_or_stay() && matches!(policy.limit, RetryLimit::Pauses { .. }) {
             return Err(failure);

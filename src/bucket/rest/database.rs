@@ -9,7 +9,7 @@ use super::connection::RestConnection;
 use super::prober;
 use super::protocol::Batches;
 use crate::bucket::remote::ReloadFrom;
-use crate::bucket::{Bucket, BucketError, BucketTimeouts, Database, IsReserved, Order};
+use crate::bucket::{Bucket, BucketError, BucketTimeouts, Database, IsReserved, NodeStatus, Order};
 use crate::clock::Deadline;
 use crate::config::{DatabaseName, Settings};
 
@@ -60,6 +60,10 @@ impl Database for RestDatabase {
 
     fn reserved_members(&self) -> Option<IsReserved> {
         self.cluster.protocol.batches().and_then(Batches::reserved_members)
+    }
+
+    fn nodes(&self) -> Vec<NodeStatus> {
+        self.cluster.nodes.statuses()
     }
 
     fn reload(&self, settings: &Settings) -> Result<(), BucketError> {

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::error::Origin;
-use crate::config::setting::{
-    Count, FieldValue, Findings, HttpTimeout, ListenAddress, Listeners, Origins, SettingName, UnixMode, WebOrigins,
-    section,
-};
+use crate::config::setting::{Count, FieldValue, HttpTimeout, ListenAddress, Listeners, UnixMode, WebOrigins, section};
 
 section! {
     /// The public listener: GET /users/{username}.
@@ -50,24 +46,10 @@ section! {
         /// holds, which the ETag makes cheap.
         pub cache_control: FieldValue = "no-cache".to_owned(),
         /// Web pages of which origins may read answers in a browser: ["https://example.com"], or ["*"] for all. None by
-        /// default: browsers then keep them from other origins. Not built yet: it is checked, and has no effect.
+        /// default: browsers then keep them from other origins.
         pub cors_allow_origins: WebOrigins = Vec::new(),
-        /// Whether /docs and /openapi.json are served. Not built yet: it has no effect.
+        /// Whether /docs (try the API in a browser) and /openapi.json are served. They tell nothing that this program's own
+        /// documentation does not tell everybody.
         pub docs: bool = true,
-    }
-}
-
-/// Settings that are accepted, so that files stay as they are, and have no effect yet.
-const NOT_BUILT: [&str; 2] = ["cors_allow_origins", "docs"];
-
-impl HttpSettings {
-    /// Warns of settings without effect that somebody has set.
-    pub(super) fn warn_of_what_is_not_built(origins: &Origins, findings: &mut Findings) {
-        for key in NOT_BUILT {
-            let origin = origins.of(SettingName::new(Self::NAME, key));
-            if origin != Origin::Default {
-                findings.warn(format!("{origin}: [http] {key} has no effect: this version has nothing that it is for"));
-            }
-        }
     }
 }

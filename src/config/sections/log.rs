@@ -14,6 +14,18 @@ choice! {
     }
 }
 
+choice! {
+    /// `[log] access`
+    pub enum AccessLog {
+        /// Every answer has a line.
+        All = "all",
+        /// Every answer of status 400 or above has one.
+        Errors = "errors",
+        /// None has one.
+        Off = "off",
+    }
+}
+
 /// `[log] level`: the levels of the crate `log`, in small letters.
 pub enum LogLevel {}
 
@@ -52,5 +64,8 @@ section! {
         /// "auto": what fits the place (the journal, a terminal, or plain text). "json": one JSON object a line, for
         /// collectors.
         pub format: LogFormat = LogFormat::Auto,
+        /// Which answers have a line, at info: "all"; "errors" (those of status 400 and above); "off". The metrics count
+        /// them all in any case.
+        pub access: Reloaded<AccessLog> = AccessLog::All,
     }
 }

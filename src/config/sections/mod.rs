@@ -20,7 +20,7 @@ pub use cassandra::{CassandraSettings, Consistency};
 pub use couchbase::{CouchbaseApi, CouchbaseSettings, Network};
 pub use embedded::{DEFAULT_PATH, EmbeddedSettings};
 pub use http::HttpSettings;
-pub use log::{LogFormat, LogSettings};
+pub use log::{AccessLog, LogFormat, LogSettings};
 pub use login::LoginSettings;
 pub use mongodb::MongodbSettings;
 pub use rest::{ArangodbSettings, CouchdbSettings, ElasticsearchSettings, RestSettings};
@@ -113,7 +113,6 @@ impl Settings {
 
     /// Checks what concerns more than one setting.
     pub(super) fn check(&mut self, origins: &Origins, findings: &mut Findings) {
-        HttpSettings::warn_of_what_is_not_built(origins, findings);
         self.admin.check(&self.http, origins, findings);
         self.bucket.check(self.http.workers, findings);
         if let Some((section, login, tls)) = self.in_use() {

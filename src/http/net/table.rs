@@ -193,6 +193,19 @@ impl Table {
         self.entries.len() - self.free.lock().len()
     }
 
+    /// Returns the number of connections that may be open.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns the number of connections that wait for their client.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let waits = |entry: &&Entry| entry.deadline_ms.load(Ordering::Relaxed) != NO_DEADLINE;
+        self.used_entries().filter(waits).count()
+    }
+
     /// Returns true while every slot is taken. Then the watch is notified as soon as one becomes free.
     #[must_use]
     pub fn is_full(&self) -> bool {

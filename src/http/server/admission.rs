@@ -78,6 +78,13 @@ impl<T> Admission<T> {
         None
     }
 
+    /// Returns how many requests are admitted, how many are queued, and how many places there are.
+    #[must_use]
+    pub fn occupancy(&self) -> (usize, usize, usize) {
+        let occupancy = self.occupancy.lock();
+        (occupancy.admitted, occupancy.queue.len(), self.places)
+    }
+
     /// Empties the queue and closes it: a request that is not admitted at once is rejected from now on.
     #[must_use]
     pub fn close_queue(&self) -> Vec<T> {

@@ -30,6 +30,7 @@ use super::net::Listener;
 use super::net::poll::Poller;
 use super::net::table::Table;
 use crate::clock;
+use crate::observe::metrics::HttpGauges;
 use crate::observe::{Observation, Observer};
 use crate::threads::spawn_vital;
 
@@ -55,6 +56,27 @@ impl Workforce {
         let workers = workers.max(2);
         let kept_free = (workers / 8).max(1);
         Self { name, workers, blocking: workers - kept_free }
+    }
+}
+
+/// Tells what is the case in a listener. Asking costs it nothing.
+#[derive(Clone)]
+pub struct Monitor(Arc<ListenerState>);
+
+impl Monitor {
+    /// Returns the numbers of connections and requests.
+    #[must_use]
+    pub fn gauges(&self) -> HttpGauges {
+        let (table, (running, queued, max_running)) = (&self.0.table, self.0.admission.occupancy());
+        let waiting = table.waiting();
+        HttpGauges {
+            active: table.open().saturating_sub(waiting),
+            waiting,
+            max_connections: table.capacity(),
+            running,
+            queued,
+            max_running,
+        }
     }
 }
 
@@ -108,6 +130,12 @@ impl Server {
     #[must_use]
     pub fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    /// Returns something that tells what is the case in it at the moment, for as long as it runs.
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        Monitor(Arc::clone(&self.shared))
     }
 
     /// Begins to go down: accepts nothing more, answers what was received, closes what is idle. Returns at once, so that

@@ -14,7 +14,7 @@ use rouille::{Request, Response};
 use super::drain::{InFlight, PendingAnswer};
 use super::shared::{ListenerState, PlannedRequest};
 use crate::clock::{self, Deadline};
-use crate::http::application::Plan;
+use crate::http::application::{Fields, Plan};
 use crate::http::context::{NO_ROUTE, RequestContext};
 use crate::http::message::encode::{AnswerFrame, DateCache, encode};
 use crate::http::message::framing::{Persistence, Version};
@@ -118,7 +118,7 @@ impl Responder {
     /// Answers a request in place of its worker, with 503. Returns false if the client does not take it at once.
     pub fn answer_unfinished(&mut self, pending: PendingAnswer) -> bool {
         let PendingAnswer { socket, client, head, request_id, since } = pending;
-        let active = ActiveRequest::new(client, head, RequestContext::new(request_id, Deadline::never(since)), since);
+        let active = self.active(client, head, request_id, Deadline::never(since), since);
         let response = active.refuse(Refusal::ShuttingDown);
         let mut bytes = Vec::new();
         // There is no time left to wait for a client that does not read.
@@ -154,7 +154,19 @@ impl Responder {
         let from_client = head.fields.iter().find(|(name, _)| name == REQUEST_ID_FIELD).map(|(_, id)| id.as_str());
         let request_id = self.ids.choose(from_client);
         let deadline = self.shared.drain_deadline().unwrap_or_else(|| Deadline::never(since));
-        ActiveRequest::new(peer, head, RequestContext::new(request_id, deadline), since)
+        self.active(peer, head, request_id, deadline, since)
+    }
+
+    fn active(
+        &self,
+        peer: Option<SocketAddr>,
+        head: Head,
+        request_id: String,
+        deadline: Deadline,
+        since: Instant,
+    ) -> ActiveRequest {
+        let context = RequestContext::new(request_id, deadline, self.shared.application.show_problem);
+        ActiveRequest::new(peer, head, context, since)
     }
 
     fn call_handler(&self, active: &mut ActiveRequest, plan: Plan) -> Response {
@@ -195,14 +207,15 @@ impl Responder {
         self.unreported.push(record);
     }
 
-    /// Frames and encodes an answer: the one place where its bytes are made.
+    /// Completes, frames and encodes an answer: the one place where its bytes are made.
     fn encode(
         &mut self,
         active: ActiveRequest,
         persistence: Persistence,
-        response: Response,
+        mut response: Response,
         output: &mut Vec<u8>,
     ) -> io::Result<AccessRecord> {
+        (self.shared.application.complete)(&active.request, &mut Fields::of(&mut response));
         let status = response.status_code;
         let frame = AnswerFrame {
             method: active.request.method(),

@@ -17,8 +17,8 @@ mod node_state;
 
 use std::time::{Duration, Instant};
 
-use crate::bucket::BucketError;
 use crate::bucket::remote::Endpoint;
+use crate::bucket::{BucketError, NodeStatus};
 use node_state::{Health, NodeState, Probing, Rank};
 
 /// A probe waits this long at least: a pause of that length happens to healthy nodes.
@@ -147,6 +147,13 @@ impl HealthTable {
                 self.entries.push(entry);
             }
         }
+    }
+
+    /// Returns each node, and whether it is up.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<NodeStatus> {
+        let status = |entry: &NodeState| NodeStatus { node: entry.node.authority(), is_up: entry.is_up() };
+        self.entries.iter().map(status).collect()
     }
 
     /// Selects a node that was not `tried`: one that is up if there is any, else one that errs, else one that is suspect.

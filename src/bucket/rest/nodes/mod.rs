@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::bucket::remote::Endpoint;
 use crate::bucket::remote::product::Product;
-use crate::bucket::{BucketError, BucketTimeouts};
+use crate::bucket::{BucketError, BucketTimeouts, NodeStatus};
 use crate::clock::{self, Deadline};
 use crate::observe::{Observation, Observer};
 use health::{Alternatives, DueProbe, FailureAge, HealthTable, ProbeLimits, ProbeOutcome, Selection, Transition};
@@ -79,6 +79,12 @@ impl Nodes {
     /// See [`HealthTable::set_nodes`].
     pub fn set(&self, nodes: &[Endpoint]) {
         self.lock().table.set_nodes(nodes);
+    }
+
+    /// See [`HealthTable::statuses`].
+    #[must_use]
+    pub fn statuses(&self) -> Vec<NodeStatus> {
+        self.lock().table.statuses()
     }
 
     /// See [`HealthTable::select`].

@@ -3,6 +3,12 @@
 //! Invariant: a body holds the code, its title, a detail written for clients, and what the client sent (path, request
 //! id); never an address, a statement, a document or a secret.
 
+mod explanation;
+
+pub use explanation::Explanation;
+
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 /// What every path here allows, for `Allow` (RFC 9110 §10.2.1).
@@ -17,6 +23,8 @@ pub enum ProblemCode {
     NotFound,
     /// 422: the name cannot be part of a key.
     InvalidUsername,
+    /// 422: the query does not say whom to answer, or names too many.
+    InvalidQuery,
     /// 400: the bytes are not a request as RFC 9112 has it.
     BadRequest,
     /// 405, with `Allow`.
@@ -51,10 +59,11 @@ pub enum ProblemCode {
 
 impl ProblemCode {
     /// Every code, for documentation and tests.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::UserNotFound,
         Self::NotFound,
         Self::InvalidUsername,
+        Self::InvalidQuery,
         Self::BadRequest,
         Self::MethodNotAllowed,
         Self::RequestTimeout,
@@ -78,6 +87,7 @@ impl ProblemCode {
             Self::UserNotFound => (404, "user-not-found", "User not found"),
             Self::NotFound => (404, "not-found", "Not found"),
             Self::InvalidUsername => (422, "invalid-username", "Not a username"),
+            Self::InvalidQuery => (422, "invalid-query", "Invalid query"),
             Self::BadRequest => (400, "bad-request", "Bad request"),
             Self::MethodNotAllowed => (405, "method-not-allowed", "Method not allowed"),
             Self::RequestTimeout => (408, "request-timeout", "Request timeout"),
@@ -108,6 +118,18 @@ impl ProblemCode {
         self.row().1
     }
 
+    /// Returns the code that is written like this.
+    #[must_use]
+    pub fn parse(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.as_str() == code)
+    }
+
+    /// The `type` of a problem: the path of the page about it.
+    #[must_use]
+    pub fn path(self) -> String {
+        format!("/problems/{}", self.as_str())
+    }
+
     /// The title: the same for every problem of a code.
     #[must_use]
     pub const fn title(self) -> &'static str {
@@ -130,55 +152,65 @@ pub struct Problem {
     /// Which one it is.
     pub code: ProblemCode,
     /// What happened, for the person who reads the answer.
-    pub detail: String,
+    pub detail: Cow<'static, str>,
 }
 
-/// The members of the body, in the order in which they are written.
-#[derive(Serialize)]
-struct Body<'a> {
+/// A problem as it is written, with its members in this order.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Problem))]
+pub struct ProblemBody<'a> {
+    /// The path of the page about this problem.
     r#type: String,
-    title: &'a str,
+    /// The same for every problem of this type.
+    title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What happened.
     detail: &'a str,
+    /// The path as it came. An element of an answer about several users has none.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     instance: Option<&'a str>,
-    request_id: &'a str,
+    /// The id of the request, which is in the server's log. An element of an answer about several users has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
+    request_id: Option<&'a str>,
 }
 
 impl Problem {
-    /// The media type of [`Problem::body`].
+    /// The media type of [`Problem::response`].
     pub const MEDIA_TYPE: &'static str = "application/problem+json";
 
     /// A problem with its detail.
     #[must_use]
-    pub fn new(code: ProblemCode, detail: impl Into<String>) -> Self {
+    pub fn new(code: ProblemCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { code, detail: detail.into() }
     }
 
-    /// The body: compact JSON. `instance` is the path as it came; `None` where none could be read.
+    /// The problem without what belongs to one request only: as an element of an answer about several users, which is the
+    /// same for everybody who asks.
     #[must_use]
-    pub fn body(&self, instance: Option<&str>, request_id: &str) -> Vec<u8> {
-        let body = Body {
-            r#type: format!("/problems/{}", self.code.as_str()),
+    pub fn as_element(&self) -> ProblemBody<'_> {
+        self.body(None, None)
+    }
+
+    pub(crate) fn body<'a>(&'a self, instance: Option<&'a str>, request_id: Option<&'a str>) -> ProblemBody<'a> {
+        ProblemBody {
+            r#type: self.code.path(),
             title: self.code.title(),
             status: self.code.status(),
             detail: &self.detail,
             instance,
             request_id,
-        };
-        // Strings and a number: there is nothing in it that serde_json can fail on.
-        serde_json::to_vec(&body).unwrap_or_default()
+        }
     }
 
-    /// The answer to the request, with `Retry-After` where the code has one.
+    /// The answer to the request as JSON. `instance` is the path as it came; `None` where none could be read.
     #[must_use]
     pub fn response(&self, instance: Option<&str>, request_id: &str) -> rouille::Response {
-        let mut response = rouille::Response::from_data(Self::MEDIA_TYPE, self.body(instance, request_id))
-            .with_status_code(self.code.status());
-        if let Some(seconds) = self.code.retry_after_s() {
-            response = response.with_additional_header("Retry-After", seconds.to_string());
-        }
-        response
+        // Strings and a number: there is nothing in it that serde_json can fail on.
+        let body = serde_json::to_vec(&self.body(instance, Some(request_id))).unwrap_or_default();
+        rouille::Response::from_data(Self::MEDIA_TYPE, body).with_status_code(self.code.status())
     }
 }
 
@@ -186,19 +218,35 @@ impl Problem {
 mod tests {
     use super::*;
 
+    fn written(body: &ProblemBody) -> String {
+        serde_json::to_string(body).unwrap()
+    }
+
     #[test]
     fn a_body_has_the_members_of_rfc_9457_and_the_request_id() {
         let problem = Problem::new(ProblemCode::UserNotFound, "User not found");
         assert_eq!(
-            String::from_utf8(problem.body(Some("/users/\"x\""), "id-1")).unwrap(),
+            written(&problem.body(Some("/users/\"x\""), Some("id-1"))),
             r#"{"type":"/problems/user-not-found","title":"User not found","status":404,"detail":"User not found","instance":"/users/\"x\"","request_id":"id-1"}"#
         );
-        assert!(!String::from_utf8(problem.body(None, "id-1")).unwrap().contains("instance"));
+        assert!(!written(&problem.body(None, Some("id-1"))).contains("instance"));
+    }
+
+    #[test]
+    fn an_element_has_nothing_of_the_request() {
+        assert_eq!(
+            written(&Problem::new(ProblemCode::UserNotFound, "User not found").as_element()),
+            r#"{"type":"/problems/user-not-found","title":"User not found","status":404,"detail":"User not found"}"#
+        );
     }
 
     #[test]
     fn codes_are_distinct() {
         let codes: std::collections::HashSet<_> = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(codes.len(), ProblemCode::ALL.len());
+        for code in ProblemCode::ALL {
+            assert_eq!(ProblemCode::parse(code.as_str()), Some(code));
+        }
+        assert_eq!(ProblemCode::parse("no-such-code"), None);
     }
 }

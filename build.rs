@@ -1,0 +1,49 @@
+//! Compresses what the server serves as it is, so that no request pays for it: Swagger UI, from the archive of
+//! `utoipa-swagger-ui-vendored`, and the OpenAPI document.
+//!
+//! Each file lies in `OUT_DIR` twice: as it is, and with `.gz` behind its name.
+
+use std::error::Error;
+use std::fs;
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED;
+use zip::ZipArchive;
+
+/// What `/docs` loads of Swagger UI.
+const SWAGGER_UI: [&str; 2] = ["swagger-ui-bundle.js", "swagger-ui.css"];
+
+const OPENAPI: &str = "src/api/docs/openapi.json";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={OPENAPI}");
+    let folder = PathBuf::from(std::env::var("OUT_DIR")?);
+    let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED))?;
+    for name in SWAGGER_UI {
+        let path = archive
+            .file_names()
+            .filter_map(Result::ok)
+            .find(|path| path.ends_with(&format!("/dist/{name}")))
+            .ok_or_else(|| format!("{name} is not in the archive of Swagger UI"))?
+            .into_owned();
+        let mut bytes = Vec::new();
+        archive.by_name(&path)?.read_to_end(&mut bytes)?;
+        write(&folder.join(name), &bytes)?;
+    }
+    write(&folder.join("openapi.json"), &fs::read(OPENAPI)?)
+}
+
+/// Writes a file and its compressed twin.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
+    fs::write(path, bytes)?;
+    let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
+    compressed.write_all(bytes)?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(".gz");
+    fs::write(name, compressed.finish()?)?;
+    Ok(())
+}

@@ -1,0 +1,280 @@
+//! The metrics, in the text format of Prometheus.
+//!
+//! What happens is counted here as it is observed. What is the case at the moment (connections, nodes) is asked when
+//! somebody scrapes: see [`Gauges`].
+//!
+//! Invariant: labels come from fixed sets, never from a request; counting never blocks for longer than a hash table's lock.
+
+mod labels;
+mod process;
+
+use prometheus_client::encoding::prometheus_text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
+
+use self::labels::{BucketLabels, Code, KindLabel, Outcome, Reason, RequestLabels, RouteLabels, State, Version};
+use self::process::Process;
+use super::Observation;
+
+/// The media type of [`Metrics::text`].
+pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// From a file that is in memory to a database that is just within its timeout, in seconds.
+const DURATIONS_S: [f64; 16] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// How a use of a bucket can end: well, or with a kind of error (`ErrorKind::as_str`).
+const OUTCOMES: [&str; 7] =
+    ["ok", "misconfigured", "unavailable", "busy", "timeout", "invalid-document", "unusable-id"];
+
+/// Why connections are refused or cut off for want of something; requests that are no requests have reasons of their own.
+const REASONS: [&str; 7] =
+    ["full", "address-share", "no-memory", "evicted", "write-timeout", "overloaded", "shutting-down"];
+
+/// What is done before an attempt is repeated.
+const RETRIES: [&str; 5] = ["reconnect", "next-node", "second-opinion", "new-credentials", "after-pause"];
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// Everything that is counted.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Histograms<RouteLabels>,
+    problems: Family<Code, Counter>,
+    rejected: Family<Reason, Counter>,
+    connections: Family<State, Gauge>,
+    max_connections: Gauge,
+    blocking: Family<State, Gauge>,
+    max_blocking: Gauge,
+    bucket_durations: Histograms<BucketLabels>,
+    bucket_waits: Histogram,
+    bucket_connections: Family<State, Gauge>,
+    max_bucket_connections: Gauge,
+    retries: Family<KindLabel, Counter>,
+    nodes: Family<State, Gauge>,
+    topology_changes: Counter,
+    logins_refused: Counter,
+    slow_operations: Counter,
+    reloads: Family<Outcome, Counter>,
+    log_lines_dropped: Counter,
+}
+
+/// What is the case at the moment of a scrape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Of the public listener.
+    pub http: HttpGauges,
+    /// Of the bucket connections.
+    pub buckets: BucketGauges,
+    /// Nodes of the database that answer.
+    pub nodes_up: usize,
+    /// Nodes of the database that do not, or answer with errors.
+    pub nodes_down: usize,
+}
+
+/// What is the case in a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HttpGauges {
+    /// Connections that a thread works for, or that wait for one.
+    pub active: usize,
+    /// Connections that wait for their client.
+    pub waiting: usize,
+    /// Connections that may be open.
+    pub max_connections: usize,
+    /// Requests whose handlers may be waiting for the database.
+    pub running: usize,
+    /// Requests that wait for one of these to end.
+    pub queued: usize,
+    /// How many such handlers may run at once.
+    pub max_running: usize,
+}
+
+/// What is the case with the bucket connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BucketGauges {
+    /// Lent to a request.
+    pub in_use: usize,
+    /// Kept open for the next one.
+    pub idle: usize,
+    /// How many there may be.
+    pub max: usize,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut made = Maker { registry: Registry::default() };
+        let build: Family<Version, Gauge> = made.metric("build_info", "The version, as a label of the number 1");
+        build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
+        made.registry.register_collector(Box::new(Process));
+        let metrics = Self {
+            requests: made.metric("http_requests", "Answered requests"),
+            durations: made
+                .histograms("http_request_duration_seconds", "From a complete request to the end of its answer"),
+            problems: made.metric("http_problems", "Answers that are problems, by the code of the problem"),
+            rejected: made
+                .metric("http_rejected", "Connections and requests that were refused or cut off, by the reason"),
+            connections: made.metric(
+                "http_connections",
+                "Open connections: served by a thread (active), or waiting for their client (waiting)",
+            ),
+            max_connections: made
+                .metric("http_max_connections", "Connections that may be open ([http] max_connections)"),
+            blocking: made.metric(
+                "http_blocking_requests",
+                "Requests that need the database: in a handler (running), or waiting for one to end (queued)",
+            ),
+            max_blocking: made.metric("http_max_blocking_requests", "Requests that may use the database at once"),
+            bucket_durations: made.histograms(
+                "bucket_request_duration_seconds",
+                "From a lent bucket connection to the end of the operation, opening it included",
+            ),
+            bucket_waits: made.register(
+                "bucket_wait_seconds",
+                "How long requests waited for a bucket connection to be lent",
+                Histogram::new(DURATIONS_S),
+            ),
+            bucket_connections: made
+                .metric("bucket_connections", "Bucket connections: lent to a request (in_use), or kept open (idle)"),
+            max_bucket_connections: made
+                .metric("bucket_max_connections", "Bucket connections that may be open ([bucket] max_connections)"),
+            retries: made.metric("bucket_retries", "Attempts that were repeated, by what was done before"),
+            nodes: made.metric("bucket_nodes", "Nodes of the database, where they are known: up or down"),
+            topology_changes: made
+                .metric("bucket_topology_changes", "Times that the nodes of the database were found or changed"),
+            logins_refused: made.metric("bucket_logins_refused", "Logins that the database refused"),
+            slow_operations: made
+                .metric("bucket_slow_operations", "Operations that took as long as [bucket] slow_operation, or longer"),
+            reloads: made.metric("reloads", "Times that the settings were read again (HUP): ok or refused"),
+            log_lines_dropped: made
+                .metric("log_lines_dropped", "Lines of the log that nobody took from standard error in time"),
+            registry: made.registry,
+        };
+        metrics.show_zeroes();
+        metrics
+    }
+}
+
+impl Metrics {
+    /// Counts an observation.
+    pub fn count(&self, observation: &Observation) {
+        match observation {
+            Observation::Answered(answered) => {
+                let (route, status) = (answered.route, answered.status);
+                let method = labels::method(answered.method);
+                self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
+                self.durations.get_or_create(&RouteLabels { route }).observe(answered.duration.as_secs_f64());
+                if let Some(code) = answered.code {
+                    self.problems.get_or_create(&Code { code: code.as_str() }).inc();
+                }
+            }
+            Observation::Rejected { reason } => {
+                self.rejected.get_or_create(&Reason { reason }).inc();
+            }
+            Observation::BucketUsed { database, outcome, waited, duration } => {
+                let labels = BucketLabels { database: database.as_str(), outcome };
+                self.bucket_durations.get_or_create(&labels).observe(duration.as_secs_f64());
+                self.bucket_waits.observe(waited.as_secs_f64());
+            }
+            Observation::DatabaseOpened { database, .. } => {
+                let database = database.as_str();
+                for outcome in OUTCOMES {
+                    drop(self.bucket_durations.get_or_create(&BucketLabels { database, outcome }));
+                }
+            }
+            Observation::Retried { kind } => {
+                self.retries.get_or_create(&KindLabel { kind }).inc();
+            }
+            Observation::NodesFound { .. } => {
+                self.topology_changes.inc();
+            }
+            Observation::CredentialsRefused => {
+                self.logins_refused.inc();
+            }
+            Observation::SlowOperation(_) => {
+                self.slow_operations.inc();
+            }
+            Observation::SettingsReloaded => {
+                self.reloads.get_or_create(&Outcome { outcome: "ok" }).inc();
+            }
+            Observation::ReloadRefused { .. } => {
+                self.reloads.get_or_create(&Outcome { outcome: "refused" }).inc();
+            }
+            Observation::LogLinesDropped { lines } => {
+                self.log_lines_dropped.inc_by(*lines);
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns all metrics as text.
+    #[must_use]
+    pub fn text(&self, gauges: &Gauges) -> String {
+        let Gauges { http, buckets, nodes_up, nodes_down } = *gauges;
+        set_states(&self.connections, &[("active", http.active), ("waiting", http.waiting)]);
+        set_states(&self.blocking, &[("running", http.running), ("queued", http.queued)]);
+        set_states(&self.bucket_connections, &[("in_use", buckets.in_use), ("idle", buckets.idle)]);
+        set_states(&self.nodes, &[("up", nodes_up), ("down", nodes_down)]);
+        set(&self.max_connections, http.max_connections);
+        set(&self.max_blocking, http.max_running);
+        set(&self.max_bucket_connections, buckets.max);
+        let mut text = String::with_capacity(16 * 1024);
+        // Writing to a string cannot fail.
+        let _ = prometheus_text::encode(&mut text, &self.registry);
+        text
+    }
+
+    /// Makes those series exist that alerts ask for before anything has happened. Those of the database follow once it is
+    /// known which one that is.
+    fn show_zeroes(&self) {
+        for code in crate::problem::ProblemCode::ALL {
+            drop(self.problems.get_or_create(&Code { code: code.as_str() }));
+        }
+        for reason in REASONS {
+            drop(self.rejected.get_or_create(&Reason { reason }));
+        }
+        for kind in RETRIES {
+            drop(self.retries.get_or_create(&KindLabel { kind }));
+        }
+        for outcome in ["ok", "refused"] {
+            drop(self.reloads.get_or_create(&Outcome { outcome }));
+        }
+    }
+}
+
+fn set_states(family: &Family<State, Gauge>, states: &[(&'static str, usize)]) {
+    for (state, value) in states {
+        set(&family.get_or_create(&State { state }), *value);
+    }
+}
+
+fn set(gauge: &Gauge, value: usize) {
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+}
+
+/// Makes and registers metrics.
+struct Maker {
+    registry: Registry,
+}
+
+impl Maker {
+    fn metric<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        self.register(name, help, M::default())
+    }
+
+    fn histograms<L>(&mut self, name: &str, help: &str) -> Histograms<L>
+    where
+        Histograms<L>: Metric + Clone,
+        L: Clone + std::hash::Hash + Eq,
+    {
+        self.register(name, help, Histograms::new_with_constructor(|| Histogram::new(DURATIONS_S)))
+    }
+
+    fn register<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        self.registry.register(format!("userprofiles_{name}"), help, metric.clone());
+        metric
+    }
+}

@@ -1,0 +1,93 @@
+//! The last failures, so that `/status` can show them without a search in the log.
+//!
+//! Invariant: bounded: one failure of the database, and one for each of at most [`MOST_NODES`] nodes. The texts are those of
+//! the log, so no document, no value of one and no secret is in them.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use parking_lot::Mutex;
+
+use super::Observation;
+use crate::clock;
+
+/// More nodes than clusters of these databases have.
+const MOST_NODES: usize = 256;
+
+/// A failure that was logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// When.
+    pub at: SystemTime,
+    /// What happened, as the log has it.
+    pub reason: String,
+}
+
+/// The last failures.
+#[derive(Debug, Default)]
+pub struct Recent(Mutex<Failures>);
+
+#[derive(Debug, Default)]
+struct Failures {
+    database: Option<Failure>,
+    nodes: BTreeMap<String, Failure>,
+}
+
+impl Recent {
+    /// Keeps an observation if it is a failure.
+    pub fn remember(&self, observation: &Observation) {
+        match observation {
+            Observation::BucketFailed { reason, .. } => {
+                self.0.lock().database = Some(Failure { at: clock::wall(), reason: reason.to_string() });
+            }
+            Observation::NodeDown { node, reason, .. }
+            | Observation::NodeUnreachable { node, reason, .. }
+            | Observation::NodeErring { node, reason, .. } => {
+                let failure = Failure { at: clock::wall(), reason: reason.to_string() };
+                let mut failures = self.0.lock();
+                if failures.nodes.len() < MOST_NODES || failures.nodes.contains_key(*node) {
+                    failures.nodes.insert((*node).to_owned(), failure);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The last failure of a request, if there was any.
+    #[must_use]
+    pub fn of_database(&self) -> Option<Failure> {
+        self.0.lock().database.clone()
+    }
+
+    /// The last failure of a node, if there was any.
+    #[must_use]
+    pub fn of_node(&self, node: &str) -> Option<Failure> {
+        self.0.lock().nodes.get(node).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_failure_of_each_node_is_kept() {
+        let recent = Recent::default();
+        for (node, reason) in [("a:1", "first"), ("b:1", "other"), ("a:1", "second")] {
+            recent.remember(&Observation::NodeDown { product: "X", node, reason: &reason });
+        }
+        recent.remember(&Observation::NodeUp { product: "X", node: "a:1" });
+        assert_eq!(recent.of_node("a:1").unwrap().reason, "second");
+        assert_eq!(recent.of_node("c:1"), None);
+        assert_eq!(recent.of_database(), None);
+    }
+
+    #[test]
+    fn no_number_of_nodes_fills_the_memory() {
+        let recent = Recent::default();
+        for number in 0..2 * MOST_NODES {
+            recent.remember(&Observation::NodeDown { product: "X", node: &number.to_string(), reason: &"down" });
+        }
+        assert_eq!(recent.0.lock().nodes.len(), MOST_NODES);
+    }
+}
