@@ -278,3 +278,66 @@ impl Maker {
         metric
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::observe::{Answered, Observer};
+    use crate::problem::ProblemCode;
+
+    fn answered(method: &str, status: u16, code: Option<ProblemCode>) -> Answered<'_> {
+        Answered {
+            method,
+            target: "/users/x?secret",
+            route: "/users/{username}",
+            status,
+            body_bytes: 1,
+            duration: Duration::from_millis(3),
+            request_id: "id",
+            client: None,
+            protocol: "HTTP/1.1",
+            code,
+        }
+    }
+
+    #[test]
+    fn answers_are_counted_by_labels_of_fixed_sets() {
+        let observer = Observer::default();
+        for (method, status, code) in
+            [("GET", 200, None), ("GET", 200, None), ("X\"\n", 405, Some(ProblemCode::MethodNotAllowed))]
+        {
+            observer.emit(&Observation::Answered(&answered(method, status, code)));
+        }
+        let text = observer.metrics().text(&Gauges::default());
+        for line in [
+            r#"userprofiles_http_requests_total{method="GET",route="/users/{username}",status="200"} 2"#,
+            r#"userprofiles_http_requests_total{method="OTHER",route="/users/{username}",status="405"} 1"#,
+            r#"userprofiles_http_problems_total{code="method-not-allowed"} 1"#,
+            r#"userprofiles_http_request_duration_seconds_bucket{route="/users/{username}",le="0.0025"} 0"#,
+            r#"userprofiles_http_request_duration_seconds_bucket{route="/users/{username}",le="0.005"} 3"#,
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
+        }
+        assert!(!text.contains("secret"));
+    }
+
+    #[test]
+    fn what_is_the_case_is_shown_as_it_is_at_the_scrape() {
+        let metrics = Metrics::default();
+        let http = HttpGauges { active: 2, waiting: 3, max_connections: 9, running: 1, queued: 4, max_running: 7 };
+        let buckets = BucketGauges { in_use: 1, idle: 5, max: 8 };
+        let text = metrics.text(&Gauges { http, buckets, nodes_up: 2, nodes_down: 1 });
+        for line in [
+            r#"userprofiles_http_connections{state="waiting"} 3"#,
+            "userprofiles_http_max_connections 9",
+            r#"userprofiles_http_blocking_requests{state="queued"} 4"#,
+            r#"userprofiles_bucket_connections{state="idle"} 5"#,
+            r#"userprofiles_bucket_nodes{state="down"} 1"#,
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line} in\n{text}");
+        }
+        assert!(metrics.text(&Gauges::default()).contains("userprofiles_http_max_connections 0"));
+    }
+}
