@@ -58,6 +58,9 @@ pub struct Details {
     pub execution: Option<Duration>,
 }
 
+/// What a read of one document comes to; `Ok(None)`: the database was well and has no such document.
+pub type Outcome = Result<Option<Document>, BucketError>;
+
 /// One connection to a database: the main entry point of communication with it. (The name is that of the tutorial; a
 /// bucket of Couchbase is part of a keyspace.)
 ///
@@ -74,15 +77,12 @@ pub trait Bucket: Send {
 
     /// Reads several documents and calls `take` with each outcome, in the order of the ids, once for each of them. What
     /// concerns one document or id only (see [`ErrorKind::is_of_one_document`]) is passed to `take`; any other error ends
-    /// the whole. Costs one exchange where the database can answer for several documents at once, else one each.
+    /// the whole. Costs one exchange where the database can answer for several documents at once, and more where these are
+    /// large: at most 64 MiB of documents are in memory at any time, besides what `take` keeps. Else it costs one each.
     ///
     /// # Errors
     /// As [`Bucket::get`], but for errors that concern one document.
-    fn get_many(
-        &mut self,
-        ids: &[DocumentId],
-        take: &mut dyn FnMut(Result<Option<Document>, BucketError>),
-    ) -> Result<(), BucketError> {
+    fn get_many(&mut self, ids: &[DocumentId], take: &mut dyn FnMut(Outcome)) -> Result<(), BucketError> {
         get_each(self, ids, take)
     }
 
@@ -144,7 +144,7 @@ pub trait Bucket: Send {
 fn get_each<B: Bucket + ?Sized>(
     bucket: &mut B,
     ids: &[DocumentId],
-    take: &mut dyn FnMut(Result<Option<Document>, BucketError>),
+    take: &mut dyn FnMut(Outcome),
 ) -> Result<(), BucketError> {
     for id in ids {
         match bucket.get(id) {

@@ -132,10 +132,12 @@ fn requests_fail_at_once_while_the_only_node_is_down_and_are_served_once_a_probe
 #[test]
 fn several_documents_are_read_one_by_one_or_together_as_the_product_can() {
     let ids: Vec<DocumentId> =
-        ["a", "missing", "b", "a"].iter().map(|name| DocumentId::of(&Username::parse(*name).unwrap())).collect();
+        ["a", "missing", "b", "c"].iter().map(|name| DocumentId::of(&Username::parse(*name).unwrap())).collect();
     for (reading, requests) in [(Reading::OneByOne, 4), (Reading::Together, 1)] {
         let server = ToyServer::start(2);
-        server.put("userprofile::b", &profile("b"));
+        for name in ["b", "c"] {
+            server.put(&format!("userprofile::{name}"), &profile(name));
+        }
         let mut plan = Plan::of(&server);
         plan.toy.reading = reading;
         let opened = plan.open();
@@ -147,7 +149,7 @@ fn several_documents_are_read_one_by_one_or_together_as_the_product_can() {
             found.push(outcome.unwrap().map(|document| String::from_utf8(document.text().to_vec()).unwrap()));
         };
         bucket.get_many(&ids, &mut take).unwrap();
-        assert_eq!(found, [Some(profile("a")), None, Some(profile("b")), Some(profile("a"))], "{reading:?}");
+        assert_eq!(found, [Some(profile("a")), None, Some(profile("b")), Some(profile("c"))], "{reading:?}");
         assert_eq!(server.node(1).asked().len(), requests, "{reading:?}");
     }
 }

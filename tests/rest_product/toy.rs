@@ -6,8 +6,8 @@
 use serde_json::value::RawValue;
 use userprofiles::bucket::rest::path_segment::segment;
 use userprofiles::bucket::rest::{
-    Advice, Batches, Call, Completeness, Exchange, Failure, LoginPolicy, Many, Product, Protocol, ReadOutcome, Request,
-    Response,
+    Advice, Batches, Call, Completeness, Exchange, Failure, LoginPolicy, Many, ManyOutcome, Product, Protocol,
+    ReadOutcome, Request, Response,
 };
 use userprofiles::bucket::{Cursor, Listed, NewDocument, Order, Page};
 use userprofiles::model::InvalidDocument;
@@ -126,18 +126,13 @@ impl Many for Toy {
         Ok(Request::get(format!("/?ids={}", ids.join(","))))
     }
 
-    fn read_documents(
-        &self,
-        response: &Response,
-        ids: &[DocumentId],
-        peer: &str,
-    ) -> Result<Vec<Result<Option<Document>, BucketError>>, Failure> {
+    fn read_documents(&self, response: &Response, ids: &[DocumentId], peer: &str) -> Result<ManyOutcome, Failure> {
         let listed = lines(response, peer)?;
         let of = |id: &DocumentId| {
             let found = listed.iter().find(|listed| listed.id == *id)?;
             Some(Document::new(found.document.text().to_vec()))
         };
-        Ok(ids.iter().map(of).map(Ok).collect())
+        Ok(ManyOutcome::new(ids.iter().map(of).map(Ok).collect()))
     }
 }
 

@@ -1,13 +1,15 @@
 //! `ArangoDB`: `GET /_db/{database}/_api/document/{collection}/{key}`, and arrays of documents and AQL for many.
 //!
 //! A document has members of the product's own (`_key`, `_id`, `_rev`), which are not part of what was stored. `key` makes a key
-//! of an id, `product` has the names and the sentences, `meaning` what error numbers mean, `batches` stores and lists.
+//! of an id, `product` has the names and the sentences, `meaning` what error numbers mean, `many` reads
+//! several documents, and `batches` stores and lists.
 //!
 //! Invariant: pure, and strict about absence: a document is missing only where error 1202 says so. Any other 404 is about the
 //! database, the collection or the address.
 
 mod batches;
 mod key;
+mod many;
 mod meaning;
 mod product;
 #[cfg(test)]
@@ -18,8 +20,8 @@ use super::remote::check::{CodeStep, CodeSteps};
 use super::rest::own_members;
 use super::rest::path_segment::segment;
 use super::rest::{
-    Batches, Call, Completeness, Failure, LoginConfig, Operation, Product, Protocol, ReadOutcome, Request, Response,
-    RestDriver, plan,
+    Batches, Call, Completeness, Failure, LoginConfig, Many, Operation, Product, Protocol, ReadOutcome, Request,
+    Response, RestDriver, plan,
 };
 use crate::config::{ArangodbSettings, DatabaseName};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
@@ -78,6 +80,11 @@ impl Arangodb {
     }
 }
 
+/// The field that says how long a request may wait.
+fn queue_time(call: &Call) -> (&'static str, String) {
+    (QUEUE_TIME, format!("{:.3}", call.left.as_secs_f64()))
+}
+
 impl Protocol for Arangodb {
     fn product(&self) -> &'static Product {
         &ARANGODB
@@ -89,7 +96,7 @@ impl Protocol for Arangodb {
 
     fn get_request(&self, id: &DocumentId, call: &Call) -> Result<Request, BucketError> {
         let mut request = Request::get(format!("{}/{}", self.documents, segment(&key::key(id))));
-        request.fields.push((QUEUE_TIME, format!("{:.3}", call.left.as_secs_f64())));
+        request.fields.push(queue_time(call));
         Ok(request)
     }
 
@@ -108,6 +115,10 @@ impl Protocol for Arangodb {
 
     fn max_response_bytes(&self) -> usize {
         MAX_DOCUMENT_BYTES + ENVELOPE_BYTES
+    }
+
+    fn many(&self) -> Option<&dyn Many> {
+        Some(self)
     }
 
     fn batches(&self) -> Option<&dyn Batches> {

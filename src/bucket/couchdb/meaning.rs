@@ -43,7 +43,11 @@ pub fn failure(response: &Response, peer: &str, target: &Target) -> Failure {
         Err(error) if error.is_eof() => return COUCHDB.unreadable(status, &error, &response.body, peer),
         Err(_) => return COUCHDB.status_failure(status, peer),
     };
-    let (meaning, retry, sentence) = row(status, &body, target);
+    of_body(status, &body, peer, target)
+}
+
+fn of_body(status: u16, body: &ErrorBody, peer: &str, target: &Target) -> Failure {
+    let (meaning, retry, sentence) = row(status, body, target);
     let reason = format!("{peer} answered with HTTP status {status} ({}): {sentence}", name(&body.error));
     let scope = if status == 500 { ErrorScope::Node } else { ErrorScope::Cluster };
     let details = Details { code: Some(name(&body.error).to_owned()), ..Details::default() };
@@ -88,6 +92,20 @@ fn row(status: u16, body: &ErrorBody, target: &Target) -> (Meaning, Retry, Strin
             "it does not take our request; its own log says more, and so may a proxy in between".to_owned(),
         ),
     }
+}
+
+/// The failure of one document of several that were asked for, by the name of its error: a read of that document alone would
+/// get it with a status.
+#[must_use]
+pub fn row_failure(error: &str, peer: &str, target: &Target) -> Failure {
+    let status = match error {
+        "unauthorized" => 401,
+        "forbidden" => 403,
+        "nodedown" => 412,
+        "service unavailable" => 503,
+        _ => 500,
+    };
+    of_body(status, &ErrorBody { error: error.to_owned(), reason: String::new() }, peer, target)
 }
 
 /// The failure of one document of a write, by the name of its error.

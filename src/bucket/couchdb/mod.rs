@@ -1,12 +1,14 @@
 //! `CouchDB`: `GET /{database}/{id}`, and `_all_docs` and `_bulk_docs` for many documents.
 //!
 //! A document has members of the product's own (`_id`, `_rev` and others that begin with `_`), which are not part of what was
-//! stored. `product` has the names and the sentences, `meaning` what its errors mean, `batches` stores and lists.
+//! stored. `product` has the names and the sentences, `meaning` what its errors mean, `many` reads several documents, and
+//! `batches` stores and lists.
 //!
 //! Invariant: pure, and strict about absence: a document is missing only where CouchDB says so in its own words. Any other
 //! 404 is about the database or the address.
 
 mod batches;
+mod many;
 mod meaning;
 mod product;
 #[cfg(test)]
@@ -20,8 +22,8 @@ use super::remote::check::{CodeStep, CodeSteps};
 use super::rest::own_members;
 use super::rest::path_segment::segment;
 use super::rest::{
-    Batches, Call, Completeness, Failure, LoginConfig, Product, Protocol, ReadOutcome, Request, Response, RestDriver,
-    plan,
+    Batches, Call, Completeness, Failure, LoginConfig, Many, Product, Protocol, ReadOutcome, Request, Response,
+    RestDriver, plan,
 };
 use crate::config::{CouchdbSettings, DatabaseName};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
@@ -101,6 +103,10 @@ impl Protocol for Couchdb {
 
     fn max_response_bytes(&self) -> usize {
         MAX_DOCUMENT_BYTES + ENVELOPE_BYTES
+    }
+
+    fn many(&self) -> Option<&dyn Many> {
+        Some(self)
     }
 
     fn batches(&self) -> Option<&dyn Batches> {

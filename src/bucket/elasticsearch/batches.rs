@@ -1,4 +1,4 @@
-//! Many documents: `_bulk` stores; a scroll lists ids, in an order of its own, and `_mget` reads the documents.
+//! Many documents: `_bulk` stores; a scroll lists ids, in an order of its own, and `_mget` (of `many`) reads the documents.
 //!
 //! A scroll goes on with each answer, so that one which was lost takes its ids with it and cannot be asked for again. That is why
 //! it brings ids only: an answer is small, and the documents are read by requests that can be repeated.
@@ -11,12 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::meaning::{self, TypedError};
-use super::product::ELASTICSEARCH;
-use super::{Elasticsearch, Hit, document};
+use super::{Elasticsearch, Hit};
 use crate::bucket::remote::batch::{self, MOST_DOCUMENTS};
 use crate::bucket::rest::bulk::{self, MAX_SUMMARY_BYTES};
 use crate::bucket::rest::json_text::JsonText;
-use crate::bucket::rest::{Batches, Completeness, Exchange, Failure, Operation, Request, Response, Retry};
+use crate::bucket::rest::{Batches, Exchange, Failure, Operation, Request, Response, Retry};
 use crate::bucket::{BucketError, Cursor, ErrorKind, IsReserved, Listed, NewDocument, Order, Page, write_line};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
 
@@ -84,12 +83,6 @@ struct Shards {
 struct Hits<'a> {
     #[serde(borrow)]
     hits: Vec<Hit<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Documents<'a> {
-    #[serde(borrow)]
-    docs: Vec<Hit<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -250,30 +243,16 @@ impl Elasticsearch {
     /// The documents of the next ids.
     fn documents(&self, mut position: Position, most: usize, exchange: &mut dyn Exchange) -> Result<Page, Failure> {
         let left = position.ids.split_off(most.min(position.ids.len()));
-        let body = json!({"ids": position.ids}).to_string().into_bytes();
-        let response = exchange.send(&Request::post(format!("{}/_mget", self.path), body), MAX_PAGE_BYTES)?;
+        let response = exchange.send(&self.mget(position.ids.iter().map(|id| &**id)), MAX_PAGE_BYTES)?;
         let peer = exchange.peer();
         let text = JsonText::of(&response.body);
-        let Documents { docs } = self.read(&response, &text, Operation::List, peer)?;
-        let mut documents = Vec::with_capacity(docs.len());
-        for (asked, Hit { id, found, source, error, .. }) in position.ids.iter().zip(&docs) {
-            if let Some(error) = error.and_then(|error| serde_json::from_str::<TypedError>(error.get()).ok()) {
-                return Err(self.item_failure(&error, peer));
+        let found = self.found(&response, &text, Operation::List, position.ids.len(), peer)?;
+        let mut documents = Vec::with_capacity(found.len());
+        for (id, hit) in position.ids.iter().zip(&found) {
+            // One that was deleted since it was listed is left out.
+            if let Some(document) = self.of_hit(id, hit, &text, peer, |error| self.item_failure(error, peer))? {
+                documents.push(Listed { id: DocumentId::stored(id.to_string()), document });
             }
-            match (id, found, source) {
-                (Some(id), _, _) if id != asked => return Err(Failure::not_what_was_asked(peer, "another document")),
-                // It was deleted since it was listed.
-                (Some(_), Some(false), _) => {}
-                (Some(id), Some(true), Some(source)) => documents.push(Listed {
-                    id: DocumentId::stored(id.clone().into_owned()),
-                    document: document(&text, source)?,
-                }),
-                (Some(_), Some(true), None) => return Err(self.no_source(peer)),
-                _ => return Err(Failure::not_what_was_asked(peer, "neither a document nor that there is none")),
-            }
-        }
-        if docs.len() != position.ids.len() {
-            return Err(Failure::not_what_was_asked(peer, "another number of documents"));
         }
         Ok(page(documents, &Position { ids: left, ..position }))
     }
@@ -286,21 +265,6 @@ impl Elasticsearch {
                 let reason = format!("{peer} could not read some documents of the index {:?}", self.index);
                 Failure::new(BucketError::unavailable(reason), Retry::AfterPause)
             }
-        }
-    }
-
-    fn read<'a, T: Deserialize<'a>>(
-        &self,
-        response: &Response,
-        text: &'a JsonText,
-        operation: Operation,
-        peer: &str,
-    ) -> Result<T, Failure> {
-        match (response.status, response.completeness) {
-            (200, Completeness::Complete) => serde_json::from_str(text.as_str())
-                .map_err(|error| ELASTICSEARCH.unreadable(200, &error, &response.body, peer)),
-            (200, Completeness::Truncated) => Err(Failure::too_large()),
-            _ => Err(self.failure(response, operation, peer)),
         }
     }
 }

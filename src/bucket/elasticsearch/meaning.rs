@@ -175,6 +175,30 @@ fn missing_privilege(operation: Operation, index: &str) -> String {
     )
 }
 
+/// The HTTP status that a single read would get with an error of this type. Among several documents, errors have none.
+#[must_use]
+pub fn status_of(kind: &str) -> u16 {
+    match kind {
+        "illegal_argument_exception" | "index_closed_exception" | "routing_missing_exception" => 400,
+        "cluster_block_exception" | "security_exception" => 403,
+        "index_not_found_exception" => 404,
+        "circuit_breaking_exception" | "es_rejected_execution_exception" | "rejected_execution_exception" => 429,
+        "no_shard_available_action_exception" | "unavailable_shards_exception" => 503,
+        _ => 500,
+    }
+}
+
+/// What a failure means that came to a request for several documents, for which `OpenSearch` has a right of its own.
+#[must_use]
+pub fn of_several(failure: Failure, status: u16) -> Failure {
+    if status != 403 || failure.details.code.as_deref() == Some("cluster_block_exception") {
+        return failure;
+    }
+    let advice = "to read several documents at once, OpenSearch wants the permission cluster_composite_ops_ro of the cluster \
+                  too";
+    Failure { error: failure.error.map_reason(|reason| format!("{reason}; {advice}")), ..failure }
+}
+
 /// The type of an error, if it is one: letters and underscores.
 fn name(kind: &str) -> &str {
     let is_name = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';

@@ -1,12 +1,13 @@
 //! Elasticsearch and `OpenSearch`: `GET /{index}/_doc/{id}`, and `_bulk`, scrolls and `_mget` for many documents.
 //!
 //! Both are asked in the same way; neither has to say which it is. `product` has the names and the sentences, `meaning` what
-//! errors mean, `batches` stores and lists.
+//! errors mean, `many` reads several documents, and `batches` stores and lists.
 //!
 //! Invariant: pure, and strict about absence: a document is missing only where `found` is false beside its id. Any other 404
 //! is about the index or the address.
 
 mod batches;
+mod many;
 mod meaning;
 mod product;
 #[cfg(test)]
@@ -21,8 +22,8 @@ use super::remote::check::{CodeStep, CodeSteps};
 use super::rest::json_text::JsonText;
 use super::rest::path_segment::segment;
 use super::rest::{
-    Batches, Call, Completeness, Failure, LoginConfig, Operation, Product, Protocol, ReadOutcome, Request, Response,
-    RestDriver, Scheme, plan,
+    Batches, Call, Completeness, Failure, LoginConfig, Many, Operation, Product, Protocol, ReadOutcome, Request,
+    Response, RestDriver, Scheme, plan,
 };
 use super::{BucketError, Document};
 use crate::config::{DatabaseName, ElasticsearchSettings};
@@ -107,6 +108,22 @@ impl Elasticsearch {
         meaning::failure(response, operation, peer, &self.index)
     }
 
+    /// A whole success with a body of this kind.
+    fn read<'a, T: Deserialize<'a>>(
+        &self,
+        response: &Response,
+        text: &'a JsonText,
+        operation: Operation,
+        peer: &str,
+    ) -> Result<T, Failure> {
+        match (response.status, response.completeness) {
+            (200, Completeness::Complete) => serde_json::from_str(text.as_str())
+                .map_err(|error| ELASTICSEARCH.unreadable(200, &error, &response.body, peer)),
+            (200, Completeness::Truncated) => Err(Failure::too_large()),
+            _ => Err(self.failure(response, operation, peer)),
+        }
+    }
+
     fn no_source(&self, peer: &str) -> Failure {
         Failure::lasting(BucketError::misconfigured(format!(
             "{peer} does not keep the documents of the index {:?}, because its mapping has \"_source\": {{\"enabled\": false}}; \
@@ -152,6 +169,10 @@ impl Protocol for Elasticsearch {
 
     fn max_response_bytes(&self) -> usize {
         MAX_DOCUMENT_BYTES + ENVELOPE_BYTES
+    }
+
+    fn many(&self) -> Option<&dyn Many> {
+        Some(self)
     }
 
     fn batches(&self) -> Option<&dyn Batches> {

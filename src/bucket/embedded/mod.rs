@@ -26,11 +26,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, ffi};
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, ffi};
+use serde_json::json;
 
 pub use driver::EmbeddedDriver;
 
-use super::{Bucket, BucketError, BucketTimeouts, Cursor, Database, Document, Listed, NewDocument, Page};
+use super::{
+    Bucket, BucketError, BucketTimeouts, Cursor, Database, Document, Listed, NewDocument, Outcome, Page, get_each,
+};
 use crate::clock::{self, Deadline};
 use crate::config::DatabaseName;
 use crate::files;
@@ -46,6 +49,11 @@ pub static DRIVER: EmbeddedDriver = EmbeddedDriver;
 /// index, which can lead to any row in a file that is damaged or was overwritten.
 const SELECT: &str = "SELECT body, id FROM documents NOT INDEXED \
                       WHERE rowid = (SELECT rowid FROM documents WHERE id = ?1)";
+/// The same for an array of ids, in their order, and with their places in it. (Measured: 50 ids take a third less time than by
+/// look-ups of one transaction, and no more than by `IN`, which finds them in another order.)
+const SELECT_MANY: &str = "SELECT row.body, row.id, asked.key FROM json_each(?1) AS asked \
+                           CROSS JOIN documents AS found ON found.id = asked.value \
+                           CROSS JOIN documents AS row NOT INDEXED ON row.rowid = found.rowid";
 const LIST: &str = "SELECT found.id, row.id, row.body FROM documents AS found \
                     CROSS JOIN documents AS row NOT INDEXED ON row.rowid = found.rowid \
                     WHERE found.id > ?1 ORDER BY found.id LIMIT ?2";
@@ -198,21 +206,43 @@ impl FileConnection {
         failure::from_sqlite(&self.file.path, error)
     }
 
+    /// Bounds the waits of a statement that reads, and records that it is about to begin.
+    fn begin_read(&self) -> Result<(), BucketError> {
+        self.bound_lock_waits()?;
+        if let Some(lock) = &self.lock {
+            lock.record_read();
+        }
+        Ok(())
+    }
+
     /// `None`: no such row.
     fn body(&self, id: &DocumentId) -> rusqlite::Result<Option<Result<Document, InvalidDocument>>> {
-        self.connection
-            .prepare_cached(SELECT)?
-            .query_row([id.as_str()], |row| {
-                if row.get_ref(1)?.as_str().ok() != Some(id.as_str()) {
-                    return Err(wrong_row());
+        self.connection.prepare_cached(SELECT)?.query_row([id.as_str()], |row| body(row, id)).optional()
+    }
+
+    /// One statement, which sees one state of the file and locks it once.
+    fn bodies(&self, ids: &[DocumentId], take: &mut dyn FnMut(Outcome)) -> Result<(), BucketError> {
+        let failed = |error: rusqlite::Error| self.failed(&error);
+        let mut select = self.connection.prepare_cached(SELECT_MANY).map_err(failed)?;
+        let asked: Vec<&str> = ids.iter().map(DocumentId::as_str).collect();
+        let mut rows = select.query([json!(asked).to_string()]).map_err(failed)?;
+        let mut left = (0_i64..).zip(ids);
+        while let Some(row) = rows.next().map_err(failed)? {
+            let place: i64 = row.get(2).map_err(failed)?;
+            let id = loop {
+                match left.next() {
+                    Some((number, id)) if number == place => break id,
+                    Some(_) => take(Ok(None)),
+                    None => return Err(failed(wrong_row())),
                 }
-                Ok(match row.get_ref(0)? {
-                    ValueRef::Text(text) if text.len() > MAX_DOCUMENT_BYTES => Err(InvalidDocument::TooLarge),
-                    ValueRef::Text(text) => Ok(Document::new(text.to_vec())),
-                    _ => Err(InvalidDocument::NotStoredAsJson),
-                })
-            })
-            .optional()
+            };
+            take(body(row, id).map_err(failed)?.map(Some).map_err(BucketError::InvalidDocument));
+            if self.deadline.is_over(clock::now()) {
+                return Err(failure::too_late());
+            }
+        }
+        left.for_each(|_| take(Ok(None)));
+        Ok(())
     }
 
     /// The ids are text in bytewise order (`SQLite`'s `BINARY` collation), and none is empty.
@@ -266,18 +296,35 @@ impl FileConnection {
     }
 }
 
+/// The body of a row that must be the one of this id.
+fn body(row: &Row, id: &DocumentId) -> rusqlite::Result<Result<Document, InvalidDocument>> {
+    if row.get_ref(1)?.as_str().ok() != Some(id.as_str()) {
+        return Err(wrong_row());
+    }
+    Ok(match row.get_ref(0)? {
+        ValueRef::Text(text) if text.len() > MAX_DOCUMENT_BYTES => Err(InvalidDocument::TooLarge),
+        ValueRef::Text(text) => Ok(Document::new(text.to_vec())),
+        _ => Err(InvalidDocument::NotStoredAsJson),
+    })
+}
+
 /// An index that leads to a row of another id: the error that `SQLite` has for it.
 fn wrong_row() -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT_INDEX), None)
 }
 
 impl Bucket for FileConnection {
-    fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError> {
-        self.bound_lock_waits()?;
-        if let Some(lock) = &self.lock {
-            lock.record_read();
-        }
+    fn get(&mut self, id: &DocumentId) -> Outcome {
+        self.begin_read()?;
         self.body(id).map_err(|error| self.failed(&error))?.transpose().map_err(BucketError::InvalidDocument)
+    }
+
+    fn get_many(&mut self, ids: &[DocumentId], take: &mut dyn FnMut(Outcome)) -> Result<(), BucketError> {
+        if ids.len() <= 1 {
+            return get_each(self, ids, take);
+        }
+        self.begin_read()?;
+        self.bodies(ids, take)
     }
 
     fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError> {

@@ -12,6 +12,7 @@ use super::*;
 use crate::bucket::get_bucket;
 use crate::model::Username;
 
+mod many;
 mod sharing;
 
 fn soon() -> Deadline {

@@ -13,6 +13,7 @@ pub mod batch;
 pub mod check;
 mod endpoint;
 pub mod failure;
+pub mod halves;
 pub mod names;
 mod operation;
 mod plan;

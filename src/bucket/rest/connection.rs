@@ -10,10 +10,12 @@ use super::batch;
 use super::client::MAX_IDLE_AGE;
 use super::cluster::Cluster;
 use super::node_link::NodeLink;
-use super::protocol::{self, Exchange, ReadOutcome};
+use super::protocol::{self, Exchange, Many, ManyOutcome, ReadOutcome, Warning};
 use crate::bucket::remote::failure::Failure;
+use crate::bucket::remote::halves;
 use crate::bucket::{
-    Bucket, BucketError, BucketTimeouts, CreateOptions, Cursor, Details, Document, NewDocument, Page, Trace, get_each,
+    Bucket, BucketError, BucketTimeouts, CreateOptions, Cursor, Details, Document, NewDocument, Outcome, Page, Trace,
+    get_each,
 };
 use crate::clock::{self, Deadline};
 use crate::model::DocumentId;
@@ -59,6 +61,21 @@ impl RestConnection {
         });
         outcome.map_err(|failure| failure.error)
     }
+
+    /// Reads several documents by one exchange.
+    fn read_several(&mut self, many: &dyn Many, ids: &[DocumentId]) -> Result<Vec<Outcome>, BucketError> {
+        let ManyOutcome { outcomes, warnings, .. } =
+            self.read(|exchange| protocol::get_many(many, ids, exchange), |found| std::mem::take(&mut found.details))?;
+        self.tell_of(&warnings);
+        Ok(outcomes)
+    }
+
+    fn tell_of(&self, warnings: &[Warning]) {
+        for Warning { code, meaning } in warnings {
+            let observation = Observation::DatabaseWarned { code: *code, meaning };
+            self.link.cluster().access.observer.emit(&observation);
+        }
+    }
 }
 
 impl Bucket for RestConnection {
@@ -68,30 +85,16 @@ impl Bucket for RestConnection {
             |exchange| protocol::get(cluster.protocol.as_ref(), id, exchange),
             |found| std::mem::take(&mut found.details),
         )?;
-        for warning in warnings {
-            let (code, meaning) = (warning.code, warning.meaning);
-            cluster.access.observer.emit(&Observation::DatabaseWarned { code, meaning });
-        }
+        self.tell_of(&warnings);
         Ok(document)
     }
 
-    fn get_many(
-        &mut self,
-        ids: &[DocumentId],
-        take: &mut dyn FnMut(Result<Option<Document>, BucketError>),
-    ) -> Result<(), BucketError> {
+    fn get_many(&mut self, ids: &[DocumentId], take: &mut dyn FnMut(Outcome)) -> Result<(), BucketError> {
         let cluster = Arc::clone(self.link.cluster());
-        let Some(many) = cluster.protocol.many() else { return get_each(self, ids, take) };
-        let outcomes = self.read(
-            |exchange| {
-                let request = many.get_many_request(ids, &exchange.call()).map_err(Failure::not_sent)?;
-                let response = exchange.send(&request, cluster.protocol.max_response_bytes())?;
-                many.read_documents(&response, ids, exchange.peer())
-            },
-            |_| Details::default(),
-        )?;
-        outcomes.into_iter().for_each(take);
-        Ok(())
+        match cluster.protocol.many() {
+            Some(many) => halves::read(self, ids, &mut |connection, ids| connection.read_several(many, ids), take),
+            None => get_each(self, ids, take),
+        }
     }
 
     fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError> {

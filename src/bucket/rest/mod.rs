@@ -47,4 +47,4 @@ pub use database::RestDatabase;
 pub use driver::{RestDriver, plan};
 pub use message::{Call, Completeness, Method, Payload, Request, Response};
 pub use nodes::{Discovery, Fixed, Nodes};
-pub use protocol::{Batches, Exchange, Many, Protocol, ReadOutcome, Warning};
+pub use protocol::{Batches, Exchange, Many, ManyOutcome, Protocol, ReadOutcome, Warning};

@@ -28,10 +28,18 @@ pub fn stored(members: &Members) -> Document {
 pub fn read(product: &Product, body: &[u8], (name, expected): (&str, &str), peer: &str) -> Result<Document, Failure> {
     let text = JsonText::of(body);
     let members = Members::parse(text.as_str()).map_err(|error| product.unreadable(200, &error, body, peer))?;
+    document(&members, (name, expected), peer)
+}
+
+/// The document with these members, if its member `name` is the `expected` one.
+///
+/// # Errors
+/// [`Failure`] for another document, and for one that is too large.
+pub fn document(members: &Members, (name, expected): (&str, &str), peer: &str) -> Result<Document, Failure> {
     if members.string(name).as_deref() != Some(expected) {
         return Err(Failure::not_what_was_asked(peer, "its document does not have the id that was asked for"));
     }
-    let document = stored(&members);
+    let document = stored(members);
     if document.text().len() > MAX_DOCUMENT_BYTES {
         return Err(Failure::too_large());
     }

@@ -5,8 +5,9 @@
 
 use super::message::{Call, Request, Response};
 use crate::bucket::remote::failure::Failure;
+use crate::bucket::remote::halves::MAX_ANSWER_BYTES;
 use crate::bucket::remote::product::Product;
-use crate::bucket::{BucketError, Cursor, Details, Document, IsReserved, NewDocument, Order, Page};
+use crate::bucket::{BucketError, Cursor, Details, Document, IsReserved, NewDocument, Order, Outcome, Page};
 use crate::model::DocumentId;
 
 /// What is asked and what a response means. No socket, no clock, no second attempt.
@@ -33,7 +34,7 @@ pub trait Protocol: Send + Sync {
     /// document that is too large, or no response of this service.
     fn max_response_bytes(&self) -> usize;
 
-    /// Several documents in one exchange; `None`: one exchange each. No product implements it yet.
+    /// Several documents in one exchange; `None`: one exchange each.
     fn many(&self) -> Option<&dyn Many> {
         None
     }
@@ -71,24 +72,39 @@ pub struct Warning {
     pub meaning: &'static str,
 }
 
+/// A success of a read of several documents.
+pub struct ManyOutcome {
+    /// One for each id, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// What the node warned of.
+    pub warnings: Vec<Warning>,
+    /// What the node said about its work.
+    pub details: Details,
+}
+
+impl ManyOutcome {
+    /// Outcomes without warnings and details.
+    #[must_use]
+    pub fn new(outcomes: Vec<Outcome>) -> Self {
+        Self { outcomes, warnings: Vec::new(), details: Details::default() }
+    }
+}
+
 /// Reading several documents in one exchange.
 pub trait Many {
-    /// The request that reads documents.
+    /// The request that reads documents, which may be sent more than once. No id occurs twice.
     ///
     /// # Errors
     /// As [`Protocol::get_request`].
     fn get_many_request(&self, ids: &[DocumentId], call: &Call) -> Result<Request, BucketError>;
 
-    /// Reads the response to it: one outcome an id, in their order.
+    /// Reads the response to it. A document is the outcome of the id that came with it, and what concerns one document is the
+    /// outcome of its id.
     ///
     /// # Errors
-    /// As [`Protocol::read_document`]; what concerns one document is the outcome of its id.
-    fn read_documents(
-        &self,
-        response: &Response,
-        ids: &[DocumentId],
-        peer: &str,
-    ) -> Result<Vec<Result<Option<Document>, BucketError>>, Failure>;
+    /// As [`Protocol::read_document`]. A failure that concerns one document, such as [`Failure::too_large`] for a response
+    /// that is too long, has the ids asked for in two halves.
+    fn read_documents(&self, response: &Response, ids: &[DocumentId], peer: &str) -> Result<ManyOutcome, Failure>;
 }
 
 /// Storing and listing many documents. Each method may make several exchanges, and each may be called again after a failure
@@ -153,4 +169,18 @@ pub fn get(protocol: &dyn Protocol, id: &DocumentId, exchange: &mut dyn Exchange
     let request = protocol.get_request(id, &exchange.call()).map_err(Failure::not_sent)?;
     let response = exchange.send(&request, protocol.max_response_bytes())?;
     protocol.read_document(&response, id, exchange.peer())
+}
+
+/// Reads several documents by one exchange.
+///
+/// # Errors
+/// [`Failure`]
+pub fn get_many(many: &dyn Many, ids: &[DocumentId], exchange: &mut dyn Exchange) -> Result<ManyOutcome, Failure> {
+    let request = many.get_many_request(ids, &exchange.call()).map_err(Failure::not_sent)?;
+    let response = exchange.send(&request, MAX_ANSWER_BYTES)?;
+    // One that is not UTF-8 is copied to be parsed, so that there are three of each document for a while.
+    if response.body.len() > MAX_ANSWER_BYTES / 3 * 2 && std::str::from_utf8(&response.body).is_err() {
+        return Err(Failure::too_large());
+    }
+    many.read_documents(&response, ids, exchange.peer())
 }

@@ -9,11 +9,11 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{
-    Access, Call, Cluster, Completeness, Endpoint, Exchange, Failure, Fixed, LoginConfig, Method, Nodes, Product,
+    Access, Call, Cluster, Completeness, Endpoint, Exchange, Failure, Fixed, LoginConfig, Many, Method, Nodes, Product,
     Protocol, ReadOutcome, Request, Response, Retry, Security,
 };
 pub use crate::bucket::remote::test_product::PRODUCT;
-use crate::bucket::{BucketError, BucketTimeouts, Document, NewDocument, Page, Trace};
+use crate::bucket::{BucketError, BucketTimeouts, Document, NewDocument, Outcome, Page, Trace};
 use crate::config::{LoginSettings, TlsSettings};
 use crate::model::{DocumentId, UserInDb, Username};
 use crate::observe::Observer;
@@ -86,6 +86,88 @@ pub fn check(table: &str, read: impl Fn(&Response) -> Result<ReadOutcome, Failur
     assert_eq!(differing, Vec::<String>::new());
 }
 
+/// A response to a request for several documents, and what it means.
+#[derive(Deserialize)]
+struct ManyRow {
+    database: String,
+    case: String,
+    #[serde(default = "usual_status")]
+    status: u16,
+    body: String,
+    /// Whose documents were asked for.
+    asked: Vec<String>,
+    /// For each of them: what is stored, `null` for nothing, or the name of an error.
+    outcomes: Option<Vec<Option<String>>>,
+    meaning: Option<String>,
+    #[serde(rename = "remedy")]
+    retry: Option<String>,
+    #[serde(default)]
+    says: Vec<String>,
+}
+
+fn usual_status() -> u16 {
+    200
+}
+
+/// Reads each response of `tests/data/many.json` that is one of this database, and compares what it means; and each refusal of
+/// its `table` of single reads, which means the same for several documents.
+pub fn check_many(many: &dyn Many, table: &str, database: &str) {
+    let rows: Vec<ManyRow> = serde_json::from_str(include_str!("../../../tests/data/many.json")).unwrap();
+    let own: Vec<ManyRow> = rows.into_iter().filter(|row| row.database == database).collect();
+    assert!(own.len() > 8, "{database}");
+    let mut differing = Vec::new();
+    for row in own {
+        let ids: Vec<DocumentId> = row.asked.iter().map(|username| id(username)).collect();
+        let outcome = many.read_documents(&response(row.status, None, &row.body), &ids, "the peer");
+        let (found, error) = match outcome {
+            Ok(found) => (Some(found.outcomes.iter().map(outcome_name).collect()), None),
+            Err(failure) => (None, Some(failure)),
+        };
+        let names = error.as_ref().map(|failure| (failure.error.kind().as_str(), retry(failure.retry)));
+        let reason = error.map(|failure| failure.error.to_string()).unwrap_or_default();
+        let is_as_told = found == row.outcomes
+            && names == row.meaning.as_deref().zip(row.retry.as_deref())
+            && row.says.iter().all(|part| reason.contains(part.as_str()))
+            && !reason.contains("hash-marker");
+        if !is_as_told {
+            differing.push(format!("{}: {found:?} {names:?} {reason}", row.case));
+        }
+    }
+    let singles: Vec<Row> = serde_json::from_str(table).unwrap();
+    for row in singles.iter().filter(|row| row.status >= 400 && row.meaning != "not-found") {
+        let failure = many.read_documents(&response(row.status, None, &row.body), &[id("johndoe")], "the peer").err();
+        let names = failure.as_ref().map(|failure| (failure.error.kind().as_str(), Some(retry(failure.retry))));
+        if names != Some((&row.meaning, row.retry.as_deref())) {
+            differing.push(format!("{}: {failure:?}", row.case));
+        }
+    }
+    assert_eq!(differing, Vec::<String>::new());
+}
+
+/// What is stored, nothing, or the name of an error.
+fn outcome_name(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Ok(found) => found.as_ref().map(|document| String::from_utf8(document.text().to_vec()).unwrap()),
+        Err(error) => Some(error.kind().as_str().to_owned()),
+    }
+}
+
+/// What is asked for these users: the path and the body, with 1.5 s left.
+pub fn get_many_request(many: &dyn Many, usernames: &[&str]) -> String {
+    let ids: Vec<DocumentId> = usernames.iter().map(|username| id(username)).collect();
+    let call = Call { left: Duration::from_millis(1500), trace: &Trace::default() };
+    shown_request(&many.get_many_request(&ids, &call).unwrap())
+}
+
+fn shown_request(request: &Request) -> String {
+    match &request.method {
+        Method::Get => request.path.clone(),
+        Method::Post(body) | Method::Put(body) | Method::Delete(body) => {
+            format!("{} {}", request.path, std::str::from_utf8(body.bytes()).unwrap())
+        }
+    }
+}
+
 /// A protocol that makes no requests.
 pub struct Silent;
 
@@ -149,13 +231,7 @@ impl Scripted {
 
 impl Exchange for Scripted {
     fn send(&mut self, request: &Request, _: usize) -> Result<Response, Failure> {
-        let body = match &request.method {
-            Method::Get => String::new(),
-            Method::Post(body) | Method::Put(body) | Method::Delete(body) => {
-                format!(" {}", std::str::from_utf8(body.bytes()).unwrap())
-            }
-        };
-        self.asked.push(format!("{}{body}", request.path));
+        self.asked.push(shown_request(request));
         self.responses.next().expect("a response for each request")
     }
 

@@ -1,6 +1,6 @@
 //! What a read gets: from the bytes of a query service's response to a document, to none, or to an error.
 //!
-//! Invariant: pure. Of a success (see [`super::envelope`]), only one row at most with the id that was asked for makes a
+//! Invariant: pure. Of a success (see [`super::envelope`]), only one row at most with an id that was asked for makes a
 //! document.
 
 use serde::Deserialize;
@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use super::envelope::{self, Notice, Success};
 use super::meaning;
 use crate::bucket::couchbase::product::Target;
+use crate::bucket::remote::halves::Outcomes;
 use crate::bucket::rest::json_text::JsonText;
-use crate::bucket::rest::{Failure, ReadOutcome, Retry, Warning};
+use crate::bucket::rest::{Failure, ManyOutcome, ReadOutcome, Retry, Warning};
 use crate::bucket::{BucketError, Document};
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 
@@ -33,27 +34,66 @@ struct Row<'a> {
 /// [`Failure`] with each variant of [`BucketError`] but `Busy` and `UnusableId`.
 pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Target) -> Result<ReadOutcome, Failure> {
     let body = JsonText::of(body);
+    let Success { rows, warnings, details, .. } = open(status, &body, peer, target)?;
+    let document = match rows.as_slice() {
+        [] => None,
+        [row] => {
+            let row = parse(row, peer);
+            let is_asked = |row: &Row| text(row.id).as_deref() == Some(id.as_str());
+            let found = row.and_then(|row| if is_asked(&row) { document(&row, &body) } else { Err(not_asked(peer)) });
+            Some(found.map_err(|failure| failure.with_details(details.clone()))?)
+        }
+        _ => return Err(Failure::not_what_was_asked(peer, "it sent more than one row for one key")),
+    };
+    Ok(ReadOutcome { document, warnings: warnings_of(&warnings), details })
+}
+
+/// Reads a complete response to the statement for many documents.
+///
+/// # Errors
+/// As [`read`], but for what concerns one document.
+pub fn read_many(
+    status: u16,
+    body: &[u8],
+    ids: &[DocumentId],
+    peer: &str,
+    target: &Target,
+) -> Result<ManyOutcome, Failure> {
+    let body = JsonText::of(body);
+    let Success { rows, warnings, details, .. } = open(status, &body, peer, target)?;
+    let mut outcomes = Outcomes::of(ids);
+    for row in rows {
+        let put = parse(row, peer).and_then(|row| {
+            let id = text(row.id).ok_or_else(|| not_asked(peer))?;
+            outcomes.put(&id, document(&row, &body), || not_asked(peer))
+        });
+        put.map_err(|failure| failure.with_details(details.clone()))?;
+    }
+    Ok(ManyOutcome { outcomes: outcomes.into_vec(), warnings: warnings_of(&warnings), details })
+}
+
+fn open<'a>(status: u16, body: &'a JsonText, peer: &str, target: &Target) -> Result<Success<'a>, Failure> {
     let of_error = |code, error: &Notice| {
         let failure = meaning::of_code(code, error.retry(), peer, target);
         // Who is known to lack a role has logged in: another password would not help.
         if error.misses_a_role() { failure.with(Retry::Never) } else { failure }
     };
-    let Success { rows, warnings, details, .. } = envelope::open(status, &body, peer, &of_error)?;
-    let document = match rows.as_slice() {
-        [] => None,
-        [row] => Some(of_row(row, &body, id, peer).map_err(|failure| failure.with_details(details.clone()))?),
-        _ => return Err(Failure::not_what_was_asked(peer, "it sent more than one row for one key")),
-    };
-    let warnings = warnings.into_iter().map(|code| Warning { code, meaning: meaning::of_warning(code) }).collect();
-    Ok(ReadOutcome { document, warnings, details })
+    envelope::open(status, body, peer, &of_error)
 }
 
-fn of_row(row: &RawValue, body: &JsonText, id: &DocumentId, peer: &str) -> Result<Document, Failure> {
-    let row: Row = serde_json::from_str(row.get())
-        .map_err(|_| Failure::not_what_was_asked(peer, "its row has no document in it"))?;
-    if text(row.id).as_deref() != Some(id.as_str()) {
-        return Err(Failure::not_what_was_asked(peer, "its row does not have the id that was asked for"));
-    }
+fn warnings_of(codes: &[i64]) -> Vec<Warning> {
+    codes.iter().map(|code| Warning { code: *code, meaning: meaning::of_warning(*code) }).collect()
+}
+
+fn not_asked(peer: &str) -> Failure {
+    Failure::not_what_was_asked(peer, "its row does not have the id that was asked for")
+}
+
+fn parse<'a>(row: &'a RawValue, peer: &str) -> Result<Row<'a>, Failure> {
+    serde_json::from_str(row.get()).map_err(|_| Failure::not_what_was_asked(peer, "its row has no document in it"))
+}
+
+fn document(row: &Row, body: &JsonText) -> Result<Document, Failure> {
     if text(row.kind).as_deref() == Some("base64") {
         return Err(Failure::lasting(BucketError::InvalidDocument(InvalidDocument::NotStoredAsJson)));
     }

@@ -1,8 +1,8 @@
 //! The query service: `SELECT … USE KEYS` by HTTP, one key-value read in the cluster each.
 //!
 //! `select` is what is asked; `answer` reads what it gets, in an `envelope` that all responses have; `meaning` is what
-//! the service's numbers mean, and `go_duration` how it writes times. `upsert` and `listing` are the same for many documents
-//! at once.
+//! the service's numbers mean, and `go_duration` how it writes times. `many`, `upsert` and `listing` are the same for many
+//! documents at once.
 //!
 //! Invariant: pure. No message of the server, which may hold values of documents, gets into an error or a log line.
 
@@ -10,6 +10,7 @@ mod answer;
 mod envelope;
 mod go_duration;
 mod listing;
+mod many;
 mod meaning;
 mod parameters;
 mod select;
@@ -18,7 +19,7 @@ mod upsert;
 use super::product::{COUCHBASE, Target};
 use super::service::Service;
 use crate::bucket::rest::{
-    Batches, Call, Completeness, Exchange, Failure, Product, Protocol, ReadOutcome, Request, Response,
+    Batches, Call, Completeness, Exchange, Failure, Many, Product, Protocol, ReadOutcome, Request, Response,
 };
 use crate::bucket::{BucketError, Cursor, NewDocument, Page};
 use crate::model::{DocumentId, MAX_DOCUMENT_BYTES};
@@ -33,14 +34,15 @@ const ENVELOPE_BYTES: usize = 64 * 1024;
 pub struct Query {
     target: Target,
     select: String,
+    select_many: String,
 }
 
 impl Query {
     /// The documents of one keyspace.
     #[must_use]
     pub fn new(target: Target) -> Self {
-        let select = select::statement(&target.keyspace);
-        Self { target, select }
+        let (select, select_many) = (select::statement(&target.keyspace), select::statement_for_many(&target.keyspace));
+        Self { target, select, select_many }
     }
 }
 
@@ -66,6 +68,10 @@ impl Protocol for Query {
 
     fn max_response_bytes(&self) -> usize {
         MAX_DOCUMENT_BYTES + ENVELOPE_BYTES
+    }
+
+    fn many(&self) -> Option<&dyn Many> {
+        Some(self)
     }
 
     fn batches(&self) -> Option<&dyn Batches> {

@@ -17,8 +17,18 @@ use crate::model::DocumentId;
 /// reads the CAS: this is the statement that was tried on real engines, to the letter.
 #[must_use]
 pub fn statement(keyspace: &Keyspace) -> String {
+    use_keys(keyspace, "$id")
+}
+
+/// The same for several documents, whose ids are an array.
+#[must_use]
+pub fn statement_for_many(keyspace: &Keyspace) -> String {
+    use_keys(keyspace, "$ids")
+}
+
+fn use_keys(keyspace: &Keyspace, keys: &str) -> String {
     format!(
-        "SELECT META(d).id AS id, META(d).cas AS cas, META(d).type AS kind, d AS doc FROM {keyspace} AS d USE KEYS $id"
+        "SELECT META(d).id AS id, META(d).cas AS cas, META(d).type AS kind, d AS doc FROM {keyspace} AS d USE KEYS {keys}"
     )
 }
 
@@ -55,6 +65,7 @@ mod tests {
             let keyspace = Keyspace::new(bucket, scope, collection);
             assert_eq!(keyspace.to_string(), text);
             assert!(statement(&keyspace).ends_with(&format!("d AS doc FROM {text} AS d USE KEYS $id")));
+            assert_eq!(statement_for_many(&keyspace), format!("{}s", statement(&keyspace)));
         }
     }
 
