@@ -5,7 +5,7 @@ mod support;
 
 use std::collections::HashMap;
 
-use support::client::Client;
+use support::client::{Client, segment};
 use support::process::userprofiles_by_shell;
 use support::server::Server;
 
@@ -71,7 +71,7 @@ fn send_all(server: &Server) -> HashMap<String, Sent> {
         // Every other path is one that gets through; the others are refused with whatever is in them.
         let text = numbers.hostile_text();
         let path = match number % 2 {
-            0 => format!("/users/{}", text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>()),
+            0 => format!("/users/{}", segment(&text)),
             _ => format!("/{text}"),
         };
         let value = numbers.hostile_text();
