@@ -1,4 +1,5 @@
-//! The web pages in a real browser: `browser/pages.mjs` says what is checked.
+//! The web pages in a real browser, and the OpenAPI document in the hands of those who read such documents: validators,
+//! schemathesis, a generated TypeScript client. Each is a program of its own beside this file, which says what it checks.
 
 mod support;
 
@@ -35,4 +36,12 @@ fn the_pages_work_in_a_browser() {
     command.arg("pages.mjs").current_dir(folder("browser"));
     command.args([server.public, server.admin].map(|address| format!("http://{address}")));
     run(command, "tests/browser/pages.mjs");
+}
+
+#[test]
+fn the_openapi_document_says_what_the_server_does() {
+    let server = Server::embedded(&[]);
+    let mut command = bound(folder("openapi").join("check").to_str().unwrap());
+    command.arg(format!("http://{}", server.public));
+    run(command, "tests/openapi/check");
 }

@@ -155,7 +155,7 @@ pub struct Problem {
     pub detail: Cow<'static, str>,
 }
 
-/// A problem as it is written, with its members in this order.
+/// A problem document (RFC 9457). Its members are written in this order.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema), schema(as = Problem))]
 pub struct ProblemBody<'a> {
@@ -164,6 +164,7 @@ pub struct ProblemBody<'a> {
     /// The same for every problem of this type.
     title: &'static str,
     /// The HTTP status.
+    #[cfg_attr(test, schema(minimum = 400, maximum = 599))]
     status: u16,
     /// What happened.
     detail: &'a str,

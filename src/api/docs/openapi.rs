@@ -43,11 +43,7 @@ fn document() -> OpenApi {
         .description(Some("Returns the public profile of one user."))
         .tag("users")
         .parameter(username(ParameterIn::Path))
-        .parameter(condition(
-            "If-None-Match",
-            "The ETag of an answer that the client has: answered by 304 if it still holds.",
-        ))
-        .parameter(condition("If-Match", "The ETag that is expected: answered by 412 if it does not hold."))
+        .parameters(Some(request_fields()))
         .responses(
             responses(&NOT_OF_ONE)
                 .response("200", found("The profile.", Ref::from_schema_name("User").into(), one_user()))
@@ -62,8 +58,7 @@ fn document() -> OpenApi {
         ))
         .tag("users")
         .parameter(username(ParameterIn::Query))
-        .parameter(condition("If-None-Match", "The ETag of an answer that the client has: answered by 304 if it still holds."))
-        .parameter(condition("If-Match", "The ETag that is expected: answered by 412 if it does not hold."))
+        .parameters(Some(request_fields()))
         .responses(
             responses(&NOT_OF_SEVERAL)
                 .response("200", found("The profiles, in the order of the names.", user_or_problem_list(), two_users()))
@@ -87,37 +82,47 @@ fn document() -> OpenApi {
 }
 
 fn username(place: ParameterIn) -> ParameterBuilder {
-    let name = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .min_length(Some(1))
-        .max_length(Some(MAX_USERNAME_BYTES))
-        .pattern(Some(USERNAME_PATTERN));
+    let text = ObjectBuilder::new().schema_type(Type::String);
     let parameter = ParameterBuilder::new().name("username").required(Required::True);
     match place {
         ParameterIn::Query => {
-            let names = ArrayBuilder::new().items(name).min_items(Some(1)).max_items(Some(MAX_USERNAMES));
-            let text = format!("The users, once each: 1 to {MAX_USERNAMES} names. A plus sign is written `%2B`.");
+            // What can be no username is a problem of this name, and not of the request.
+            let names = ArrayBuilder::new().items(text).min_items(Some(1)).max_items(Some(MAX_USERNAMES));
+            let help =
+                format!("The users: 1 to {MAX_USERNAMES} names, each as often as it is wanted. A plus sign is `%2B`.");
             parameter
                 .parameter_in(place)
-                .description(Some(text))
+                .description(Some(help))
                 .schema(Some(names))
                 .explode(Some(true))
                 .example(Some(json!(["johndoe", "alice"])))
         }
         _ => {
-            let text = format!("The user: at most {MAX_USERNAME_BYTES} bytes of UTF-8, without control characters.");
-            parameter.parameter_in(place).description(Some(text)).schema(Some(name)).example(Some(json!("johndoe")))
+            let name = text.min_length(Some(1)).max_length(Some(MAX_USERNAME_BYTES)).pattern(Some(USERNAME_PATTERN));
+            let help = format!("The user: at most {MAX_USERNAME_BYTES} bytes of UTF-8, without control characters.");
+            parameter.parameter_in(place).description(Some(help)).schema(Some(name)).example(Some(json!("johndoe")))
         }
     }
 }
 
-fn condition(name: &str, text: &str) -> ParameterBuilder {
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Header)
-        .required(Required::False)
-        .description(Some(text))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+/// The fields that every operation reads.
+fn request_fields() -> [ParameterBuilder; 3] {
+    [
+        ("If-None-Match", "The ETag of an answer that the client has: answered by 304 if it still holds."),
+        ("If-Match", "The ETag that is expected: answered by 412 if it does not hold."),
+        (
+            "X-Request-Id",
+            "1 to 64 visible ASCII characters other than `\"` and `\\`, by which the log knows the request.",
+        ),
+    ]
+    .map(|(name, help)| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(help))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+    })
 }
 
 fn header(text: &str, example: &str) -> Header {
@@ -132,11 +137,15 @@ fn request_id() -> Header {
     header("The id of the request: the client's own, or a new one.", "6f1c3f3d5c1e4b0f9a7d2e8c4b6a1d03")
 }
 
+fn cache_control() -> Header {
+    header("How long caches may use it.", "no-cache")
+}
+
 /// Adds the fields of an answer that has an entity tag.
 fn with_tag(response: ResponseBuilder) -> ResponseBuilder {
     response
         .header("ETag", header("The strong entity tag of the body.", "\"5f2b8c0d9a7e4c3b1f6d2a8e7c9b0d14\""))
-        .header("Cache-Control", header("How long caches may use it.", "no-cache"))
+        .header("Cache-Control", cache_control())
         .header("X-Request-Id", request_id())
 }
 
@@ -187,10 +196,15 @@ fn problem_response(codes: &[ProblemCode]) -> Response {
         .schema(Some(Ref::from_schema_name(ProblemBody::name().as_ref())))
         .examples_from_iter(examples)
         .build();
+    // The page is not listed as content: generated clients, which do not ask for it, would have to tell it apart.
     let mut response = ResponseBuilder::new()
-        .description(format!("{}.", titles.join(", or ")))
+        .description(format!("{}. A page where `Accept` prefers one.", titles.join(", or ")))
         .content(Problem::MEDIA_TYPE, content)
+        .header("Vary", header("`Accept` decides whether it is a problem document or a page.", "Accept"))
         .header("X-Request-Id", request_id());
+    if codes.contains(&ProblemCode::UserNotFound) {
+        response = response.header("Cache-Control", cache_control());
+    }
     if codes.iter().any(|code| code.retry_after_s().is_some()) {
         response = response.header("Retry-After", header("In how many seconds it is worth asking again.", "1"));
     }
