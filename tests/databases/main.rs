@@ -13,6 +13,7 @@ mod creation;
 #[path = "../support/databases/mod.rs"]
 mod databases;
 mod logins;
+mod many;
 mod meanings;
 #[cfg(feature = "mongodb")]
 mod mongodb_server;

@@ -1,11 +1,13 @@
 //! Cassandra and `ScyllaDB`, by the driver `scylla`: a table `(id text PRIMARY KEY, doc text)`, whose `doc` is the
 //! JSON as it was stored.
 //!
-//! `session` has the way from the settings to the driver, `rows` what is asked, `meaning` what its errors mean,
+//! `session` has the way from the settings to the driver, `rows` what is asked, `many` how several rows are read at once,
+//! `meaning` what its errors mean,
 //! `product` the names, the sentences and the statements that make the table.
 //!
 //! Invariant: all that is asynchronous runs in the futures that are handed out here.
 
+mod many;
 mod meaning;
 mod product;
 mod rows;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use super::native::{Call, ClientIdentity, Native, NativeDriver, Reply};
 use super::remote::check::{CodeStep, CodeSteps};
 use super::remote::{Access, Endpoint, LoginConfig, Operation, Plan, Security, batch};
-use super::{CreateOptions, Cursor, Document, NewDocument, Order, Page};
+use super::{CreateOptions, Cursor, Document, NewDocument, Order, Outcome, Page};
 use crate::config::{CassandraSettings, DatabaseName, Settings, host_and_port};
 use crate::model::DocumentId;
 use meaning::{NO_DATACENTER, NO_TABLE};
@@ -105,6 +107,10 @@ impl Native for Cassandra {
     fn get(&self, call: Call<CassandraClient>, id: &DocumentId) -> Reply<Option<Document>> {
         let (rows, id) = (Arc::clone(&self.rows), id.as_str().to_owned());
         Box::pin(async move { rows.get(&call.client, &id).await })
+    }
+
+    fn get_many(&self, call: Call<CassandraClient>, ids: &[DocumentId]) -> Reply<Vec<Outcome>> {
+        Box::pin(Arc::clone(&self.rows).get_many(call.client, ids.to_vec()))
     }
 
     fn fitting(&self, documents: &[NewDocument]) -> usize {

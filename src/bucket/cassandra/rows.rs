@@ -169,9 +169,14 @@ impl Rows {
 async fn next(writes: &mut JoinSet<Result<(), Failure>>) -> Result<(), Failure> {
     match writes.join_next().await {
         Some(Ok(outcome)) => outcome,
-        Some(Err(_)) => Err(Failure::lasting(BucketError::unavailable("the driver of Cassandra panicked"))),
+        Some(Err(_)) => Err(panicked()),
         None => Ok(()),
     }
+}
+
+/// A task of the driver's ended without an outcome.
+pub fn panicked() -> Failure {
+    Failure::lasting(BucketError::unavailable("the driver of Cassandra panicked"))
 }
 
 /// A row without a document is as one whose document is `null`.

@@ -122,6 +122,6 @@ mod tests {
     fn who_may_read_one_document_and_not_several_learns_why() {
         let refusal = response(403, None, r#"{"error":{"type":"security_exception"},"status":403}"#);
         let reason = protocol().read_documents(&refusal, &[], "the peer").err().unwrap().error.reason();
-        assert!(reason.contains("privilege read") && reason.contains("cluster_composite_ops_ro"), "{reason}");
+        assert!(reason.contains("privilege read") && reason.contains("indices:data/read/mget"), "{reason}");
     }
 }

@@ -194,8 +194,8 @@ pub fn of_several(failure: Failure, status: u16) -> Failure {
     if status != 403 || failure.details.code.as_deref() == Some("cluster_block_exception") {
         return failure;
     }
-    let advice = "to read several documents at once, OpenSearch wants the permission cluster_composite_ops_ro of the cluster \
-                  too";
+    let advice =
+        "to read several documents at once, OpenSearch wants the cluster permission indices:data/read/mget too";
     Failure { error: failure.error.map_reason(|reason| format!("{reason}; {advice}")), ..failure }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mongodb::Client;
-use mongodb::bson::{Bson, RawArrayBuf, RawDocumentBuf, cstr, doc, rawdoc, serialize_to_raw_document_buf};
+use mongodb::bson::{Bson, RawArrayBuf, RawDocument, RawDocumentBuf, cstr, doc, rawdoc, serialize_to_raw_document_buf};
 use mongodb::error::Error;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -18,9 +18,10 @@ use tokio::time::timeout;
 use super::meaning::{Context, NO_RIGHT};
 use super::product::Target;
 use super::to_json;
+use crate::bucket::remote::halves::{MAX_ANSWER_BYTES, Outcomes};
 use crate::bucket::remote::tls::Tls;
 use crate::bucket::remote::{Failure, Operation, Retry};
-use crate::bucket::{BucketError, Cursor, Document, ErrorKind, Listed, Page};
+use crate::bucket::{BucketError, Cursor, Document, ErrorKind, Listed, Outcome, Page};
 use crate::clock;
 use crate::model::{DocumentId, InvalidDocument, MAX_DOCUMENT_BYTES};
 
@@ -71,6 +72,36 @@ impl Documents {
             Some(raw) => read(&raw, id).map(Some),
             None => self.ensure_it_exists(client, Operation::Read, left).await.map(|()| None),
         }
+    }
+
+    /// Reads several documents. The server sends 16 MiB of them at a time, and says nothing of those that it does not have.
+    ///
+    /// # Errors
+    /// [`Failure`]
+    pub async fn get_many(&self, client: &Client, ids: &[DocumentId], left: Duration) -> Result<Vec<Outcome>, Failure> {
+        let failed = |error| self.failure(&error, Operation::Read);
+        let asked: Vec<&str> = ids.iter().map(DocumentId::as_str).collect();
+        // Room for one more than there can be, so that the first batch shows that it is the last.
+        let size = u32::try_from(ids.len() + 1).unwrap_or(u32::MAX);
+        let limit = left.max(Duration::from_millis(1));
+        let collection = self.collection(client);
+        let find = collection.find(doc! { "_id": { "$in": asked } }).batch_size(size).max_time(limit);
+        let mut cursor = find.await.map_err(failed)?;
+        let mut outcomes = Outcomes::of(ids);
+        let mut bytes = 0;
+        while cursor.advance().await.map_err(failed)? {
+            let raw = cursor.current();
+            bytes += to_json::room(raw);
+            if bytes > MAX_ANSWER_BYTES {
+                return Err(Failure::too_large());
+            }
+            let id = raw.get_str("_id").map_err(|_| not_what_was_asked())?;
+            outcomes.put(id, read(raw, id), not_what_was_asked)?;
+        }
+        if outcomes.has_gaps() {
+            self.ensure_it_exists(client, Operation::Read, left).await?;
+        }
+        Ok(outcomes.into_vec())
     }
 
     /// Fails if the collection is not there.
@@ -201,8 +232,7 @@ impl Documents {
         while cursor.advance().await.map_err(failed)? {
             let raw = cursor.current();
             let id = raw.get_str("_id").map_err(|_| not_what_was_asked())?;
-            let document =
-                read(&raw.to_owned(), id).map_err(|failure| failure.about(&DocumentId::stored(id.to_owned())))?;
+            let document = read(raw, id).map_err(|failure| failure.about(&DocumentId::stored(id.to_owned())))?;
             documents.push(Listed { id: DocumentId::stored(id.to_owned()), document });
         }
         if documents.is_empty() && after.is_none() {
@@ -235,7 +265,7 @@ fn is_of_server(failure: &Failure) -> bool {
 }
 
 /// What is stored, if it is the document that was asked for.
-fn read(raw: &RawDocumentBuf, id: &str) -> Result<Document, Failure> {
+fn read(raw: &RawDocument, id: &str) -> Result<Document, Failure> {
     if raw.get_str("_id").ok() != Some(id) {
         return Err(not_what_was_asked());
     }

@@ -1,4 +1,4 @@
-//! `MongoDB`, by its own driver: `find` by `_id`, `update` with `upsert`, and a range of `_id` for lists.
+//! `MongoDB`, by its own driver: `find` by `_id` or by several, `update` with `upsert`, and a range of `_id` for lists.
 //!
 //! A document is stored as members next to `_id`, so that other programs can read it: `to_bson` says as what,
 //! `to_json` what comes back. `options` has the way from the settings to the driver, `documents` what is asked,
@@ -22,7 +22,7 @@ use super::native::{Call, ClientIdentity, Native, NativeDriver, Reply};
 use super::remote::auth::Credentials;
 use super::remote::check::{CodeStep, CodeSteps};
 use super::remote::{Access, Endpoint, Failure, Operation, batch};
-use super::{BucketError, CreateOptions, Cursor, Document, IsReserved, NewDocument, Page};
+use super::{BucketError, CreateOptions, Cursor, Document, IsReserved, NewDocument, Outcome, Page};
 use crate::config::{DatabaseName, Settings};
 use crate::model::DocumentId;
 use crate::observe::Observation;
@@ -120,6 +120,11 @@ impl Native for Mongodb {
     fn get(&self, call: Call<Client>, id: &DocumentId) -> Reply<Option<Document>> {
         let (documents, id) = (Arc::clone(&self.documents), id.as_str().to_owned());
         Box::pin(async move { documents.get(&call.client, &id, call.left).await })
+    }
+
+    fn get_many(&self, call: Call<Client>, ids: &[DocumentId]) -> Reply<Vec<Outcome>> {
+        let (documents, ids) = (Arc::clone(&self.documents), ids.to_vec());
+        Box::pin(async move { documents.get_many(&call.client, &ids, call.left).await })
     }
 
     fn fitting(&self, documents: &[NewDocument]) -> usize {

@@ -22,10 +22,16 @@ pub struct Unreadable;
 /// # Errors
 /// [`Unreadable`]
 pub fn document(raw: &RawDocument) -> Result<Document, Unreadable> {
-    // Half as much again: a string that grows leaves pieces of a document behind in memory.
-    let mut text = Vec::with_capacity(raw.as_bytes().len() / 2 * 3 + 64);
+    let mut text = Vec::with_capacity(room(raw));
     write_members(raw, |name| name != "_id", &mut text, DEEPEST)?;
     Ok(Document::new(text))
+}
+
+/// How much memory is taken for the text of a document, in bytes. Half as much again as it has: a string that grows leaves
+/// pieces of a document behind in memory.
+#[must_use]
+pub fn room(raw: &RawDocument) -> usize {
+    raw.as_bytes().len() / 2 * 3 + 64
 }
 
 fn write_members(

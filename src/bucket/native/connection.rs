@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use super::Native;
 use super::attempts::{self, Policy};
 use super::shared::Shared;
-use crate::bucket::remote::batch;
-use crate::bucket::{Bucket, BucketError, CreateOptions, Cursor, Details, Document, NewDocument, Page, Trace};
+use super::{Call, Native, Reply};
+use crate::bucket::remote::{Failure, batch, halves};
+use crate::bucket::{Bucket, BucketError, CreateOptions, Cursor, Details, NewDocument, Outcome, Page, Trace};
 use crate::clock::Deadline;
 use crate::model::DocumentId;
 
@@ -25,14 +25,27 @@ impl<N: Native> NativeConnection<N> {
     pub fn new(shared: &Arc<Shared<N>>, deadline: Deadline) -> Self {
         Self { shared: Arc::clone(shared), deadline, details: None }
     }
+
+    /// Makes an attempt as for a read, and keeps its details.
+    fn read<T: Send + 'static>(&mut self, attempt: impl FnMut(Call<N::Client>) -> Reply<T>) -> Result<T, BucketError> {
+        let outcome = attempts::run(&self.shared, self.deadline, Policy::Read, attempt);
+        let details = |failure: &Failure| failure.details.clone();
+        self.details = Some(outcome.as_ref().err().map(details).unwrap_or_default());
+        outcome.map_err(|failure| failure.error)
+    }
 }
 
 impl<N: Native> Bucket for NativeConnection<N> {
-    fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError> {
-        let Shared { native, .. } = &*self.shared;
-        let outcome = attempts::run(&self.shared, self.deadline, Policy::Read, |call| native.get(call, id));
-        self.details = Some(outcome.as_ref().err().map(|failure| failure.details.clone()).unwrap_or_default());
-        outcome.map_err(|failure| failure.error)
+    fn get(&mut self, id: &DocumentId) -> Outcome {
+        let shared = Arc::clone(&self.shared);
+        self.read(|call| shared.native.get(call, id))
+    }
+
+    fn get_many(&mut self, ids: &[DocumentId], take: &mut dyn FnMut(Outcome)) -> Result<(), BucketError> {
+        let shared = Arc::clone(&self.shared);
+        let mut several =
+            |connection: &mut Self, ids: &[DocumentId]| connection.read(|call| shared.native.get_many(call, ids));
+        halves::read(self, ids, &mut several, take)
     }
 
     fn upsert(&mut self, documents: &[NewDocument]) -> Result<(), BucketError> {

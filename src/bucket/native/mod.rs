@@ -34,7 +34,7 @@ use std::time::Duration;
 use super::remote::auth::Credentials;
 use super::remote::tls::Configuration;
 use super::remote::{Endpoint, Failure};
-use super::{CreateOptions, Cursor, Document, IsReserved, NewDocument, Order, Page};
+use super::{CreateOptions, Cursor, Document, IsReserved, NewDocument, Order, Outcome, Page};
 use crate::model::DocumentId;
 
 /// What a driver is waited for. It must go on by itself if nobody waits any more.
@@ -67,6 +67,12 @@ pub trait Native: Send + Sync + 'static {
 
     /// Reads one document; `None`: there is none under this id.
     fn get(&self, call: Call<Self::Client>, id: &DocumentId) -> Reply<Option<Document>>;
+
+    /// Reads several documents: one outcome for each id, in their order. No id occurs twice. Documents with more than
+    /// [`MAX_ANSWER_BYTES`] together are [`Failure::too_large`], and so have the ids asked for in two halves.
+    ///
+    /// [`MAX_ANSWER_BYTES`]: super::remote::halves::MAX_ANSWER_BYTES
+    fn get_many(&self, call: Call<Self::Client>, ids: &[DocumentId]) -> Reply<Vec<Outcome>>;
 
     /// How many of these documents, from the first one on, belong in one call of [`Native::store`]: one at least.
     fn fitting(&self, documents: &[NewDocument]) -> usize;

@@ -53,6 +53,10 @@ impl Native for Toy {
         self.reply(&call, None)
     }
 
+    fn get_many(&self, call: Call<u32>, ids: &[DocumentId]) -> Reply<Vec<Outcome>> {
+        self.reply(&call, ids.iter().map(|_| Ok(None)).collect())
+    }
+
     fn fitting(&self, _: &[NewDocument]) -> usize {
         1
     }
@@ -108,6 +112,25 @@ fn a_read_is_made_once_and_one_client_serves_all() {
     let mut other = connection::NativeConnection::new(&shared, Deadline::after(clock::now(), Duration::from_secs(30)));
     assert!(other.get(&id).unwrap().is_none());
     assert_eq!(calls(&shared), [1, 1, 1]);
+}
+
+#[test]
+fn several_documents_are_read_by_one_call_unless_they_are_too_large() {
+    let ids = ["a", "b", "c"].map(|name| DocumentId::stored(name.to_owned()));
+    for (failures, calls_made, taken, ended) in [
+        (vec![], 1, 3, None),
+        // Then `a` alone, and the two others.
+        (vec![Failure::too_large()], 3, 3, None),
+        (vec![failure(Retry::AfterPause)], 1, 0, Some(ErrorKind::Unavailable)),
+        (vec![Failure::too_large(), Failure::too_large(), failure(Retry::Never)], 3, 1, Some(ErrorKind::Unavailable)),
+    ] {
+        let (mut bucket, shared) = connection(failures);
+        let mut found = 0;
+        let outcome = bucket.get_many(&ids, &mut |_| found += 1);
+        assert_eq!((calls(&shared).len(), found), (calls_made, taken));
+        assert_eq!(outcome.err().map(|error| error.kind()), ended);
+        assert!(bucket.last_details().is_some());
+    }
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub struct Counts {
 pub struct Asked {
     /// The statement, or the path of a GET.
     pub statement: String,
-    /// `$id`, or the id that the path stands for.
+    /// `$id`, or `$ids` with commas between them, or the id that the path stands for.
     pub id: String,
     /// `timeout`, as it was sent; empty for a GET.
     pub timeout: String,

@@ -13,7 +13,7 @@ use super::manager;
 use super::port::{Action, Then};
 use super::{Asked, BUCKET, MESSAGE_MARKER, USERNAME};
 
-/// The one statement that it understands, around the keyspace.
+/// The statement of a read, around the keyspace; that of several documents has one letter more.
 const BEFORE_KEYSPACE: &str = "SELECT META(d).id AS id, META(d).cas AS cas, META(d).type AS kind, d AS doc FROM ";
 const AFTER_KEYSPACE: &str = " AS d USE KEYS $id";
 
@@ -53,13 +53,13 @@ pub fn answer(script: &Script, request: &Request, turn: usize) -> Action {
     let text = |name: &str| parameters.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let asked = Asked {
         statement: text("statement"),
-        id: text("$id"),
+        id: asked_ids(&parameters).unwrap_or_default().join(","),
         timeout: text("timeout"),
         context_id: parameters.get("client_context_id").and_then(Value::as_str).map(str::to_owned),
         traceparent: request.field("traceparent").map(str::to_owned),
     };
-    // A read, and so each probe, has one id.
-    let many = usize::from(!parameters.contains_key("$id"));
+    // What is neither a read nor a probe.
+    let many = usize::from(asked_ids(&parameters).is_none());
     script.change(|state| {
         state.asked.push(asked.clone());
         state.many_in_work += many;
@@ -67,7 +67,7 @@ pub fn answer(script: &Script, request: &Request, turn: usize) -> Action {
     let behaviour = script.behaviour(Hold::Queries);
     script.delay(behaviour.delay);
     script.change(|state| state.many_in_work -= many);
-    let mut action = scripted(script, &behaviour.query, &parameters, &asked.id, turn);
+    let mut action = scripted(script, &behaviour.query, &parameters, turn);
     if action.then == Then::Keep && behaviour.close_after.is_some_and(|answers| turn + 1 >= answers) {
         action.then = Then::Close;
     }
@@ -115,7 +115,8 @@ fn check(script: &Script, request: &Request) -> Result<Map<String, Value>, Refus
     }
     let statement = parameters.get("statement").and_then(Value::as_str);
     let by_key = |statement: &'_ str| {
-        let keyspace = statement.strip_prefix(BEFORE_KEYSPACE)?.strip_suffix(AFTER_KEYSPACE)?;
+        let rest = statement.strip_prefix(BEFORE_KEYSPACE)?;
+        let keyspace = rest.strip_suffix("s").unwrap_or(rest).strip_suffix(AFTER_KEYSPACE)?;
         Some(keyspace.to_owned())
     };
     let bulk = statement.and_then(bulk::keyspace);
@@ -135,10 +136,20 @@ fn check(script: &Script, request: &Request) -> Result<Map<String, Value>, Refus
         script.violation("a read that does not say that it is one".to_owned());
     }
     check_timeout(script, &parameters);
-    if !parameters.get("$id").is_some_and(Value::is_string) {
+    let is_of_many = statement.is_some_and(|statement| statement.ends_with("$ids"));
+    if asked_ids(&parameters).is_none() || is_of_many != parameters.contains_key("$ids") {
         script.violation("a key that is no string".to_owned());
     }
     Ok(parameters)
+}
+
+/// The ids of a read: `$id`, or the array `$ids`; `None` if they are not what they should be.
+fn asked_ids(parameters: &Map<String, Value>) -> Option<Vec<String>> {
+    match (parameters.get("$id"), parameters.get("$ids")) {
+        (Some(Value::String(id)), None) => Some(vec![id.clone()]),
+        (None, Some(Value::Array(ids))) => ids.iter().map(|id| id.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    }
 }
 
 pub fn check_timeout(script: &Script, parameters: &Map<String, Value>) {
@@ -161,9 +172,15 @@ fn find(script: &Script, keyspace: &str) -> Result<(), (i64, u16)> {
     Err(if has_scope { (12003, 424) } else { (12021, 500) })
 }
 
-fn scripted(script: &Script, query: &Query, parameters: &Map<String, Value>, id: &str, turn: usize) -> Action {
+fn scripted(script: &Script, query: &Query, parameters: &Map<String, Value>, turn: usize) -> Action {
+    let found = || {
+        // In no order that anybody could rely on.
+        let ids = asked_ids(parameters).unwrap_or_default();
+        let rows: Vec<String> = ids.iter().rev().map(|id| found(script, id)).filter(|row| !row.is_empty()).collect();
+        rows.join(",\n")
+    };
     let good = |warnings: &[i64]| {
-        let found = bulk::rows(script, parameters, usize::MAX).unwrap_or_else(|| found(script, id));
+        let found = bulk::rows(script, parameters, usize::MAX).unwrap_or_else(found);
         rows(parameters, &found, warnings)
     };
     match query {
@@ -174,7 +191,7 @@ fn scripted(script: &Script, query: &Query, parameters: &Map<String, Value>, id:
         Query::Error(error) => errors(parameters, error),
         Query::ErrorAfterRows(code) => {
             let error = ErrorAnswer::new(*code, 200, Raised::During);
-            let body = envelope(parameters, Some(&found(script, id)), &error.errors, &[], "fatal");
+            let body = envelope(parameters, Some(&found()), &error.errors, &[], "fatal");
             send(200, &body, Framing::Chunks)
         }
         Query::State(state) => whole(200, &envelope(parameters, Some(""), &[], &[], state)),

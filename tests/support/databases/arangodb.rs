@@ -111,6 +111,10 @@ impl State {
                 }
                 None => error(404, 1202),
             },
+            ("PUT", _, ["document", COLLECTION]) => {
+                assert!(request.target.ends_with("?onlyget=true"), "{}", request.target);
+                self.read_many(&request.body)
+            }
             ("POST", _, ["document", COLLECTION]) if right != "rw" => error(403, 11),
             ("POST", _, ["document", COLLECTION]) => {
                 assert!(request.target.ends_with("?overwriteMode=replace"), "{}", request.target);
@@ -132,6 +136,18 @@ impl State {
 
     fn all(&mut self) -> &mut BTreeMap<String, String> {
         self.documents.as_mut().unwrap()
+    }
+
+    fn read_many(&mut self, body: &[u8]) -> Reply {
+        let keys: Vec<String> = serde_json::from_slice(body).unwrap();
+        let missing =
+            json!({"error": true, "errorNum": 1202, "errorMessage": "message-marker-4711: document not found"})
+                .to_string();
+        let items: Vec<String> = keys
+            .iter()
+            .map(|key| self.all().get(key).map_or_else(|| missing.clone(), |text| whole(key, text)))
+            .collect();
+        Reply::new(200, format!("[{}]", items.join(",")))
     }
 
     fn store(&mut self, body: &[u8]) -> Reply {

@@ -125,6 +125,7 @@ impl State {
                 error(403, "forbidden", "You are not allowed to access this db.")
             }
             ("GET", Some("_all_docs")) => self.list(query),
+            ("POST", Some("_all_docs")) if query == "include_docs=true" => self.read_many(&request.body),
             ("POST", Some("_all_docs")) => self.revisions(&request.body),
             ("POST", Some("_bulk_docs")) => self.store(&request.body),
             ("GET", Some(id)) => self.read(id),
@@ -180,6 +181,24 @@ impl State {
                 format!(r#"{{"id":{key},"key":{key},"value":{{"rev":"{rev}"}},"doc":{}}}"#, stored.with_own_members(id))
             })
             .collect();
+        Reply::new(200, format!("{{\"total_rows\":7,\"offset\":0,\"rows\":[\r\n{}\r\n]}}\n", rows.join(",\r\n")))
+    }
+
+    fn read_many(&mut self, body: &[u8]) -> Reply {
+        let body: Value = serde_json::from_slice(body).unwrap();
+        let rows = body["keys"].as_array().unwrap().iter().map(|key| {
+            let id = key.as_str().unwrap();
+            let Some(stored) = self.all().get(id) else { return json!({"key": key, "error": "not_found"}).to_string() };
+            let rev = stored.revision();
+            match stored.text {
+                Some(_) => {
+                    let doc = stored.with_own_members(id);
+                    format!(r#"{{"id":{key},"key":{key},"value":{{"rev":"{rev}"}},"doc":{doc}}}"#)
+                }
+                None => json!({"id": key, "key": key, "value": {"rev": rev, "deleted": true}, "doc": null}).to_string(),
+            }
+        });
+        let rows: Vec<String> = rows.collect();
         Reply::new(200, format!("{{\"total_rows\":7,\"offset\":0,\"rows\":[\r\n{}\r\n]}}\n", rows.join(",\r\n")))
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use userprofiles::bucket::driver::IfMissing;
-use userprofiles::bucket::{BucketTimeouts, NewDocument, drivers, get_bucket};
+use userprofiles::bucket::{BucketTimeouts, Database, NewDocument, drivers, get_bucket};
 use userprofiles::clock::{self, Deadline};
 use userprofiles::config::{Sources, load};
 use userprofiles::model::DocumentId;
@@ -178,6 +178,11 @@ impl Store {
         command
     }
 
+    /// This database, as the library opens it.
+    pub fn open(&self) -> Arc<dyn Database> {
+        open(&self.environment)
+    }
+
     /// A server on this database.
     pub fn serve(&self, settings: &[&str]) -> Server {
         Server::start_with(settings, &[], |command| {
@@ -200,15 +205,20 @@ impl Store {
     }
 }
 
-/// Stores documents as `import` does, but for its checks: these databases speak protocols of their own.
-fn put_by_library(environment: &[(String, String)]) -> impl Fn(&str, &str) -> Result<(), String> + use<> {
+/// The database that an environment leads to; one that is a file is made.
+pub fn open(environment: &[(String, String)]) -> Arc<dyn Database> {
     let sources = Sources {
         search: Vec::new(),
         environment: environment.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         ..Sources::default()
     };
     let settings = load(&sources).unwrap().settings;
-    let database = drivers::open(&settings, IfMissing::Refuse, &Observer::default()).unwrap();
+    drivers::open(&settings, IfMissing::Create, &Observer::default()).unwrap()
+}
+
+/// Stores documents as `import` does, but for its checks: these databases speak protocols of their own.
+fn put_by_library(environment: &[(String, String)]) -> impl Fn(&str, &str) -> Result<(), String> + use<> {
+    let database = open(environment);
     move |id, text| {
         let timeouts = BucketTimeouts { batch: PATIENCE, ..BucketTimeouts::default() };
         let deadline = Deadline::after(clock::now(), timeouts.batch);
