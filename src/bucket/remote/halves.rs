@@ -14,8 +14,9 @@ use crate::bucket::{Bucket, BucketError, Document, Outcome, get_each};
 use crate::model::DocumentId;
 
 /// The longest answer with several documents, in bytes. It is in memory beside the documents that are cut from it, and each
-/// may take half of the 64 MiB that one call is allowed. That is room for a hundred profiles of 300 KiB.
-pub const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
+/// may take half of the 64 MiB that one call is allowed. That is room for a hundred profiles of 300 KiB. It is a byte less than
+/// half, because the buffer of an answer doubles as it fills: for one byte more it would be copied once more.
+pub const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024 - 1;
 
 /// Reads several documents in one exchange: one outcome for each id, in their order.
 pub type Several<'a, B> = &'a mut dyn FnMut(&mut B, &[DocumentId]) -> Result<Vec<Outcome>, BucketError>;
