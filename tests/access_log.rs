@@ -75,6 +75,8 @@ fn send_all(server: &Server) -> HashMap<String, Sent> {
             _ => format!("/{text}"),
         };
         let value = numbers.hostile_text();
+        // Some ids are hostile too: what is accepted of them stands in the line.
+        let id = if number % 3 == 0 { format!("{id}{value}") } else { id };
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: {id}\r\nTraceparent: {value}\r\nAccept: {value}\r\n\r\n"
         );

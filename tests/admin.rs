@@ -9,7 +9,8 @@ mod metrics;
 mod on_couchbase;
 mod support;
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Command;
 use std::time::Duration;
 
@@ -67,16 +68,31 @@ fn ready_tells_what_is_wrong_with_the_database_apart() {
 }
 
 #[test]
-fn those_who_ask_whether_it_is_ready_at_once_cost_the_database_one_read() {
+fn those_who_ask_whether_it_is_ready_at_once_share_one_read_and_its_outcome() {
     let double = double_with_x();
     let server = serve(&double, &[]);
     assert_eq!(server.admin_get("/ready").status, 200);
+    std::thread::sleep(CACHED_FOR);
+    double.set_query(Query::Freeze);
     let before = double.counts().query.all_requests();
-    for _ in 0..50 {
-        assert_eq!(server.admin_get("/ready").status, 200);
-    }
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let problem = server.admin_get("/ready").assert_problem(503, "unavailable");
+                let detail = problem["detail"].as_str().unwrap();
+                assert!(detail.contains("the database did not answer in time"), "{detail}");
+            });
+        }
+    });
     let reads = double.counts().query.all_requests() - before;
-    assert!(reads <= 2, "{reads} reads for 50 checks within a second or two");
+    // One check, perhaps a second one for those who came last, and the probes of the node that does not answer.
+    assert!(reads <= 8, "{reads} reads for 16 who asked");
+    // None of them is a request of a user.
+    let metrics = scrape(&server);
+    for (name, value) in &metrics {
+        assert!(!name.starts_with("userprofiles_http_problems") || *value < 1.0, "{name} {value}");
+        assert!(!name.starts_with("userprofiles_http_requests"), "{name} {value}");
+    }
 }
 
 #[test]
@@ -98,6 +114,11 @@ fn what_happens_is_counted() {
     server.signal("HUP");
     server.wait_for_log("HUP: reload complete");
     server.wait_for_log("status=400");
+    double.set_login(Login::default());
+    double.set_query(Query::Answer);
+    double.put("userprofile::invalid", "7");
+    server.wait_for_status("/users/x", 200);
+    assert_eq!(client.request("GET", "/users?username=invalid&username=x", "").status, 200);
 
     let metrics = scrape(&server);
     for (name, least) in [
@@ -108,10 +129,11 @@ fn what_happens_is_counted() {
         (r#"userprofiles_http_problems_total{code="user-not-found"}"#, 1.0),
         (r#"userprofiles_http_problems_total{code="unavailable"}"#, 1.0),
         (r#"userprofiles_http_problems_total{code="misconfigured"}"#, 1.0),
+        ("userprofiles_invalid_documents_total", 1.0),
         (r#"userprofiles_http_rejected_total{reason="request-line"}"#, 1.0),
         (r#"userprofiles_bucket_request_duration_seconds_count{database="couchbase",outcome="ok"}"#, 4.0),
         (r#"userprofiles_bucket_request_duration_seconds_count{database="couchbase",outcome="misconfigured"}"#, 1.0),
-        ("userprofiles_bucket_wait_seconds_count", 6.0),
+        ("userprofiles_bucket_wait_seconds_count", 0.0),
         (r#"userprofiles_bucket_nodes{state="up"}"#, 1.0),
         ("userprofiles_bucket_topology_changes_total", 1.0),
         ("userprofiles_bucket_logins_refused_total", 1.0),
@@ -212,6 +234,14 @@ fn a_reload_changes_what_the_status_shows_as_far_as_it_is_in_force() {
     std::fs::write(&file, "[http]\nworkers = 8\n[log]\naccess = \"errors\"\n").unwrap();
     server.signal("HUP");
     server.wait_for_log("HUP: reload complete");
+    std::fs::write(&file, "[http]\nworkers = 0\nnope = 1\n[log]\naccess = \"errors\"\n").unwrap();
+    server.signal("HUP");
+    server.wait_for_log("the settings are as before");
+    let metrics = scrape(&server);
+    for outcome in ["ok", "refused"] {
+        let reloads = metrics[&format!("userprofiles_reloads_total{{outcome=\"{outcome}\"}}")];
+        assert!((reloads - 1.0).abs() < 0.1, "{outcome}: {reloads}");
+    }
     let status = Client::connect(server.admin).request("GET", "/status", "Accept: application/json\r\n").json();
     let settings = status["settings"].as_str().unwrap();
     assert!(settings.contains("workers = 7") && settings.contains("access = \"errors\""), "{settings}");
@@ -248,6 +278,30 @@ fn the_command_says_whether_a_running_server_is_ready() {
     // The public listener is not the one to ask.
     let (exit, text) = run_ready(&[&format!("admin.listen={}", server.public)]);
     assert!(exit == 1 && text.contains("status 404"), "{exit} {text}");
+    // Nor is any other server.
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("admin.listen={}", other.local_addr().unwrap());
+    let answers: [(&[u8], &str); 3] = [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "status 200"),
+        (b"SSH-2.0-x\r\n", "is not this program"),
+        (b"", "no answer from"),
+    ];
+    std::thread::spawn(move || {
+        for (answer, _) in answers {
+            let (mut stream, _) = other.accept().unwrap();
+            // What is not read would turn the end into a reset.
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            stream.write_all(answer).unwrap();
+            // The last one sends nothing and stays open.
+            if answer.is_empty() {
+                std::thread::sleep(support::server::PATIENCE);
+            }
+        }
+    });
+    for (_, words) in answers {
+        let (exit, text) = run_ready(&[&address]);
+        assert!(exit == 1 && text.contains(words), "{exit} {text}");
+    }
     drop(server);
     let (exit, text) = run_ready(&[&listen]);
     assert!(exit == 1 && text.contains("is the server running?"), "{exit} {text}");

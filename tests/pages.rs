@@ -187,6 +187,9 @@ fn every_answer_has_the_fields_that_protect_browsers() {
             .iter()
             .flat_map(|path| [client.request("GET", path, ""), server.connect().request("GET", path, BROWSER)])
             .collect();
+    let changed = format!("{BROWSER}If-Match: \"x\"\r\n");
+    answers.extend(["/docs", "/", "/problems/busy"].map(|path| client.request("GET", path, &changed)));
+    answers.extend(["/docs", "/"].map(|path| client.request("GET", path, "If-None-Match: *\r\n")));
     for bytes in ["BAD\r\n\r\n", "GET / HTTP/9.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nExpect: much\r\n\r\n"] {
         let mut client = server.connect();
         client.send(bytes);

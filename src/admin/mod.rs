@@ -1,8 +1,8 @@
 //! The listener for operators: is the process alive, can it serve, what is it doing?
 //!
 //! Invariant: never reachable through the public listener, and on threads of its own. `/live`, `/metrics` and `/status`
-//! never ask the database; `/ready` does, and waits for it no longer than [`READY_TIMEOUT`]. It asks nobody who they are, so
-//! it may name addresses, as the log does, but no secret, no document and no value of one.
+//! never ask the database; `/ready` does, and waits for it no longer than [`READY_TIMEOUT`]. It authenticates nobody, and
+//! may name addresses, as the log does, but no secret, no document and no value of one.
 
 mod readiness;
 mod settings;
@@ -12,7 +12,7 @@ pub use readiness::READY_TIMEOUT;
 pub use settings::EffectiveSettings;
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rouille::{Request, Response};
 
@@ -26,6 +26,14 @@ use crate::observe::{Observation, Observer};
 use crate::pages::negotiation;
 use crate::problem::{Problem, ProblemCode};
 use status::Status;
+
+/// The body of `/ready` while the server is.
+pub const READY_BODY: &[u8] = b"ready\n";
+
+/// How much longer than a check those wait who wait for the check of another request.
+const SHARING_TIME: Duration = Duration::from_millis(500);
+
+const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What answers one address.
 type Answer = fn(&Admin, &Request, &RequestContext) -> Response;
@@ -73,9 +81,12 @@ impl Admin {
 
     /// Reads a document that is not there: that needs the network, the login, the bucket and the right to read.
     fn ready(&self, request: &Request, context: &RequestContext) -> Response {
-        let deadline = Deadline::after(clock::now(), READY_TIMEOUT).earlier(context.deadline());
+        let now = clock::now();
         let trace = Trace::of(context.request_id(), request.header("traceparent"));
-        let outcome = self.readiness.check(deadline, || {
+        // Those who wait for the check of another request get its outcome, and not their own timeout.
+        let patience = Deadline::after(now, READY_TIMEOUT + SHARING_TIME).earlier(context.deadline());
+        let outcome = self.readiness.check(patience, || {
+            let deadline = Deadline::after(clock::now(), READY_TIMEOUT).earlier(context.deadline());
             let outcome = self.buckets.probe(deadline, &trace, &DocumentId::sentinel());
             outcome.map(drop).inspect_err(|error| {
                 let (request_id, kind) = (context.request_id(), error.kind().as_str());
@@ -83,7 +94,7 @@ impl Admin {
             })
         });
         match outcome {
-            Ok(()) => text("ready\n"),
+            Ok(()) => Response::from_data(TEXT, READY_BODY),
             Err(error) => context.problem(request, &not_ready(&error)),
         }
     }
@@ -117,7 +128,7 @@ fn plan(admin: &Arc<Admin>, method: &str, target: &str) -> Plan {
         path => path,
     };
     let (route, class, answer): (_, _, Answer) = match path {
-        "/live" => ("/live", Class::Immediate, |_, _, _| text("live\n")),
+        "/live" => ("/live", Class::Immediate, |_, _, _| Response::from_data(TEXT, "live\n")),
         "/ready" => ("/ready", Class::Blocking, Admin::ready),
         "/metrics" => ("/metrics", Class::Immediate, Admin::metrics),
         "/status" => ("/status", Class::Immediate, Admin::status),
@@ -141,10 +152,6 @@ fn add_fields(_: &Request, fields: &mut Fields) {
     fields.add("Cache-Control", "no-store");
     fields.add("X-Content-Type-Options", "nosniff");
     fields.add_default("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
-}
-
-fn text(text: &'static str) -> Response {
-    Response::from_data("text/plain; charset=utf-8", text)
 }
 
 /// Whatever the reason, a server that cannot serve is a 503 to a prober.

@@ -11,7 +11,7 @@ use crate::config::{Loaded, SectionsShown, effective};
 pub struct EffectiveSettings(Mutex<String>);
 
 impl EffectiveSettings {
-    /// Takes the settings of the start.
+    /// Creates it from the settings of the start.
     #[must_use]
     pub fn new(loaded: &Loaded) -> Self {
         Self(Mutex::new(effective(loaded, SectionsShown::InUse)))

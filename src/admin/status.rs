@@ -1,6 +1,6 @@
 //! `/status`: what the process is doing, for a person who looks or a script that asks.
 //!
-//! Invariant: asks nobody; the page and the JSON say the same.
+//! Invariant: does no I/O; the page and the JSON say the same.
 
 use std::time::{Duration, SystemTime};
 
@@ -78,7 +78,7 @@ impl Status {
         let Gauges { http, buckets: bucket_gauges, .. } = admin.gauges();
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            started: written(admin.started_at),
+            started: rfc3339(admin.started_at),
             uptime_s: clock::now().saturating_duration_since(admin.since).as_secs(),
             database: Database {
                 name: database.name().as_str(),
@@ -135,7 +135,7 @@ impl Status {
                         database.connections, buckets.in_use, buckets.idle, buckets.max_connections
                     ),
                 ),
-                ("Last failure of a request", self.last_failure.as_ref().map_or("none".to_owned(), LastFailure::text)),
+                ("Last failure of a read", self.last_failure.as_ref().map_or("none".to_owned(), LastFailure::text)),
             ],
         );
         body.markup("<p>Whether it can be asked now: <a href=\"/ready\">/ready</a>.</p>\n");
@@ -202,11 +202,11 @@ impl LastFailure {
 
 impl From<Failure> for LastFailure {
     fn from(Failure { at, reason }: Failure) -> Self {
-        Self { at: written(at), reason }
+        Self { at: rfc3339(at), reason }
     }
 }
 
-/// As RFC 3339 has it.
-fn written(moment: SystemTime) -> String {
+/// In UTC, to the second.
+fn rfc3339(moment: SystemTime) -> String {
     humantime::format_rfc3339_seconds(moment).to_string()
 }

@@ -27,7 +27,7 @@ pub(super) enum Cors {
 }
 
 impl Cors {
-    /// Takes the setting.
+    /// Creates it from the setting.
     pub fn new(origins: &[String]) -> Self {
         match origins {
             [] => Self::Off,

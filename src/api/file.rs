@@ -64,7 +64,8 @@ impl File {
         if self.gzip.is_some() {
             response = response.with_additional_header("Vary", "Accept-Encoding");
         }
-        if let Some(policy) = &self.policy {
+        // A problem has its own.
+        if let Some(policy) = self.policy.as_ref().filter(|_| response.status_code < 400) {
             response = response.with_additional_header("Content-Security-Policy", policy.clone());
         }
         response

@@ -14,8 +14,9 @@ use crate::model::{InvalidUsername, Username};
 use crate::problem::{Problem, ProblemCode};
 use crate::users::get_users;
 
-/// The longest answer, in bytes. Profiles are small; 100 that are not would take 2 GB of memory.
-const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
+/// The longest answer, in bytes: 100 profiles of 40 KiB. It is in memory until its client has read it, and one that names a
+/// large profile 100 times costs the client nothing.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
 
 /// A name as it was asked for.
 type Asked = Result<Username, InvalidUsername>;

@@ -51,7 +51,7 @@ pub(super) struct Cli {
 }
 
 /// Flags that may be given before a command, after it, or both. (Clap's own `global` forgets those before it.)
-#[derive(Args, Debug, Default)]
+#[derive(Args, Debug)]
 pub(super) struct GlobalFlags {
     /// The settings file [default: config/userprofiles.toml, else /etc/userprofiles/userprofiles.toml]
     #[arg(long, value_name = "FILE")]
@@ -137,7 +137,10 @@ pub(super) enum CommandLine {
         global: GlobalFlags,
     },
     /// Print the OpenAPI document of the server's API
-    Openapi,
+    Openapi {
+        #[command(flatten)]
+        global: GlobalFlags,
+    },
     /// Print the settings that are in effect
     Config {
         /// Print the sections of the databases that are not in use too
@@ -178,7 +181,7 @@ impl CommandLine {
             Self::Check { global } => (Command::Check, global),
             Self::Get { username, global } => (Command::Get(username), global),
             Self::Ready { global } => (Command::Ready, global),
-            Self::Openapi => (Command::Openapi, GlobalFlags::default()),
+            Self::Openapi { global } => (Command::Openapi, global),
             Self::Config { example: true, global, .. } => (Command::ConfigExample, global),
             Self::Config { all: true, global, .. } => (Command::Config(SectionsShown::All), global),
             Self::Config { global, .. } => (Command::Config(SectionsShown::InUse), global),

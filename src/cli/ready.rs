@@ -3,19 +3,21 @@
 //! Invariant: one request, bounded in time and size; it says why whatever happens.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 
 use super::Exit;
-use crate::admin::READY_TIMEOUT;
+use crate::admin::{READY_BODY, READY_TIMEOUT};
 use crate::config::ListenAddress;
+use crate::threads;
 
-/// The server answers within [`READY_TIMEOUT`], and a little later at most.
-const TIMEOUT: Duration = READY_TIMEOUT.saturating_add(Duration::from_secs(1));
+/// The server answers within [`READY_TIMEOUT`], or a little later if others ask it too.
+const TIMEOUT: Duration = READY_TIMEOUT.saturating_add(Duration::from_secs(2));
 
 /// More than any answer has.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
@@ -37,11 +39,11 @@ pub fn run(address: Option<&ListenAddress>, output: &mut dyn Write) -> anyhow::R
     let Some(address) = address else {
         bail!("[admin] listen is \"off\", so there is nobody to ask; set it to an address, such as \"127.0.0.1:8001\"");
     };
-    let answer =
-        ask(address).with_context(|| format!("no answer from {address} ([admin] listen); is the server running?"))?;
+    let answer = ask_within(TIMEOUT, address)
+        .with_context(|| format!("no answer from {address} ([admin] listen); is the server running?"))?;
     let (status, body) = parse(&answer).with_context(|| format!("what answers at {address} is not this program"))?;
     let (exit, text) = match status {
-        200 => (Exit::Done, "ready".to_owned()),
+        200 if body == READY_BODY => (Exit::Done, "ready".to_owned()),
         503 => {
             let problem: Problem = serde_json::from_slice(body).map_err(|_| {
                 anyhow!("what answers at {address} is not this program: its 503 is no problem document")
@@ -54,33 +56,27 @@ pub fn run(address: Option<&ListenAddress>, output: &mut dyn Write) -> anyhow::R
     Ok(exit)
 }
 
+/// Asks on a thread of its own: looking a name up, connecting and reading have no time limit in common otherwise.
+fn ask_within(timeout: Duration, address: &ListenAddress) -> io::Result<Vec<u8>> {
+    let (sender, answer) = mpsc::channel();
+    let address = address.clone();
+    // The process ends soon, and the thread with it.
+    threads::spawn("ready", move || drop(sender.send(ask(&address))))?;
+    answer.recv_timeout(timeout).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
 fn ask(address: &ListenAddress) -> io::Result<Vec<u8>> {
     match address {
-        ListenAddress::Unix(path) => {
-            let stream = UnixStream::connect(path)?;
-            stream.set_read_timeout(Some(TIMEOUT))?;
-            stream.set_write_timeout(Some(TIMEOUT))?;
-            exchange(stream)
-        }
+        ListenAddress::Unix(path) => exchange(UnixStream::connect(path)?),
         ListenAddress::Tcp(address) => {
-            let mut outcome = Err(io::Error::other("the name has no address"));
-            for address in address.to_socket_addrs()? {
-                outcome = TcpStream::connect_timeout(&reachable(address), TIMEOUT);
-                if outcome.is_ok() {
-                    break;
-                }
-            }
-            let stream = outcome?;
-            stream.set_read_timeout(Some(TIMEOUT))?;
-            stream.set_write_timeout(Some(TIMEOUT))?;
-            exchange(stream)
+            let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.map(reachable).collect();
+            exchange(TcpStream::connect(addresses.as_slice())?)
         }
     }
 }
 
 /// A server that listens on every address is asked on this machine's own.
-fn reachable(mut address: std::net::SocketAddr) -> std::net::SocketAddr {
-    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
             IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),

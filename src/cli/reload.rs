@@ -79,7 +79,7 @@ impl Reload {
             Ok(loaded) => loaded,
             Err(errors) => {
                 for error in &errors.0 {
-                    self.observer.emit(&Observation::ReloadRefused { reason: error });
+                    self.observer.emit(&Observation::SettingInvalid { reason: error });
                 }
                 let reason = &"the settings are as before, because of what is wrong with the new ones";
                 return self.observer.emit(&Observation::ReloadRefused { reason });

@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::Context;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -15,7 +16,7 @@ use super::Exit;
 use super::import::{self, ImportSource};
 use super::interruption::Interruption;
 use super::reload::Reloader;
-use crate::admin::{Admin, EffectiveSettings};
+use crate::admin::{Admin, EffectiveSettings, READY_TIMEOUT};
 use crate::api::Api;
 use crate::bucket::driver::IfMissing;
 use crate::bucket::drivers;
@@ -28,6 +29,9 @@ use crate::observe::{Observation, Observer};
 
 /// One answers at any time, while the others wait for the database to say `/ready`.
 const ADMIN_WORKERS: usize = 4;
+
+/// Those who ask `/ready` while others wait for it get the same answer.
+const ADMIN_QUEUE_TIMEOUT: Duration = READY_TIMEOUT.saturating_add(Duration::from_secs(1));
 
 /// Where the addresses of the admin listener are, and how to change them.
 const ADMIN_LISTEN: &str = "[admin] listen (--set admin.listen=ADDRESS)";
@@ -87,14 +91,14 @@ pub fn run(
 
     let api = Api::new(Arc::clone(&buckets), &settings.http, observer).into_application();
     let public = Server::start(public_listeners, api, limits, workforce, observer).context("cannot start threads")?;
-    let admin_limits = Limits { max_connections: ADMIN_CONNECTIONS, ..limits };
+    let admin_limits = Limits { max_connections: ADMIN_CONNECTIONS, queue_timeout: ADMIN_QUEUE_TIMEOUT, ..limits };
     let effective = Arc::new(EffectiveSettings::new(loaded));
     let admin_application = Admin::new(buckets, public.monitor(), Arc::clone(&effective), observer).into_application();
     let admin_workforce = Workforce::new("admin", ADMIN_WORKERS);
     let admin = match admin_listeners {
         listeners if listeners.is_empty() => None,
         listeners => Some(
-            Server::start(listeners, admin_application, admin_limits, admin_workforce, observer)
+            Server::start(listeners, admin_application, admin_limits, admin_workforce, &observer.for_operators())
                 .context("cannot start threads")?,
         ),
     };

@@ -43,7 +43,7 @@ pub(super) fn log(observation: &Observation<'_>) {
             error!(request_id = request_id; "a handler or worker panicked: a bug in this program, please report it; the connection is closed");
         }
         // Counted; the line of the request, or of the log itself, says the rest.
-        Observation::BucketUsed { .. } | Observation::CredentialsRefused | Observation::LogLinesDropped { .. } => {}
+        Observation::BucketUsed { .. } | Observation::LoginAttemptRefused | Observation::LogLinesDropped { .. } => {}
         Observation::Retried { kind } => debug!(kind = *kind; "an attempt failed and is repeated"),
         Observation::DatabaseWarned { code, meaning } => {
             warn!(code = *code; "the database answered with a warning: {meaning}");
@@ -111,7 +111,7 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::AdminListening { url } => info!("operators: {url} (/live, /ready, /metrics, /status)"),
         Observation::TryCommand { command } => info!("try: {command}"),
         Observation::SettingsReloaded => info!("HUP: reload complete"),
-        Observation::ReloadRefused { reason } => warn!("HUP: {reason}"),
+        Observation::SettingInvalid { reason } | Observation::ReloadRefused { reason } => warn!("HUP: {reason}"),
         Observation::RestartNeeded { settings } => {
             warn!("HUP: these settings have changed and need a restart: {settings}");
         }

@@ -80,7 +80,7 @@ pub enum Observation<'a> {
     },
 
     // The database.
-    /// A request has used a bucket connection, or has waited for one in vain.
+    /// A request has used a bucket connection, or timed out waiting for one.
     BucketUsed {
         /// Which database.
         database: DatabaseName,
@@ -96,8 +96,8 @@ pub enum Observation<'a> {
         /// What is done before, from a fixed set.
         kind: &'static str,
     },
-    /// The database has refused a login.
-    CredentialsRefused,
+    /// The database has refused a login; emitted at each attempt.
+    LoginAttemptRefused,
     /// The database did what it was asked, with a warning.
     DatabaseWarned {
         /// The database's own number for it.
@@ -266,6 +266,11 @@ pub enum Observation<'a> {
     },
     /// A reload (HUP) is done.
     SettingsReloaded,
+    /// One thing that is wrong with the settings of a reload.
+    SettingInvalid {
+        /// What is wrong.
+        reason: &'a dyn Display,
+    },
     /// A reload changed nothing, because of this.
     ReloadRefused {
         /// What is wrong.

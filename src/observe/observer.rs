@@ -1,7 +1,7 @@
 //! Where observations go.
 //!
-//! Invariant: each observation is counted, kept if it is a failure, and logged, by the three who decide for themselves what
-//! to make of it.
+//! Invariant: each observation goes to three consumers, each of which decides what to do with it: the metrics, the last
+//! failures, and the log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -14,7 +14,20 @@ use crate::config::AccessLog;
 /// Where observations go: the log, the metrics, and the memory of recent failures. Cheap to clone; one for the whole
 /// program.
 #[derive(Clone, Default)]
-pub struct Observer(Arc<Consumers>);
+pub struct Observer {
+    consumers: Arc<Consumers>,
+    audience: Audience,
+}
+
+/// Whose requests a listener answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Audience {
+    /// Everybody's.
+    #[default]
+    Public,
+    /// Those of operators and their tools. They are logged, and not counted: alerts are about the public ones.
+    Operators,
+}
 
 #[derive(Default)]
 struct Consumers {
@@ -27,33 +40,42 @@ struct Consumers {
 impl Observer {
     /// Records an observation. Never blocks for longer than writing one log line takes, and never fails.
     pub fn emit(&self, observation: &Observation<'_>) {
-        self.0.metrics.count(observation);
-        self.0.recent.remember(observation);
+        let is_of_listener = matches!(observation, Observation::Answered(_) | Observation::Rejected { .. });
+        if self.audience == Audience::Public || !is_of_listener {
+            self.consumers.metrics.count(observation);
+        }
+        self.consumers.recent.record(observation);
         if self.is_logged(observation) {
             lines::log(observation);
         }
     }
 
+    /// Returns an observer for the listener of operators: the same consumers, but its requests are not counted.
+    #[must_use]
+    pub fn for_operators(&self) -> Self {
+        Self { consumers: Arc::clone(&self.consumers), audience: Audience::Operators }
+    }
+
     /// Sets which answers have an access line from now on.
     pub fn set_access_log(&self, access: AccessLog) {
-        self.0.access.store(access as u8, Ordering::Relaxed);
+        self.consumers.access.store(access as u8, Ordering::Relaxed);
     }
 
     /// What was counted.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
-        &self.0.metrics
+        &self.consumers.metrics
     }
 
     /// What failed recently.
     #[must_use]
     pub fn recent(&self) -> &Recent {
-        &self.0.recent
+        &self.consumers.recent
     }
 
     fn is_logged(&self, observation: &Observation<'_>) -> bool {
         let Observation::Answered(answered) = observation else { return true };
-        let access = self.0.access.load(Ordering::Relaxed);
+        let access = self.consumers.access.load(Ordering::Relaxed);
         access == AccessLog::All as u8 || (access == AccessLog::Errors as u8 && answered.status >= 400)
     }
 }

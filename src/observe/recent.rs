@@ -34,8 +34,8 @@ struct Failures {
 }
 
 impl Recent {
-    /// Keeps an observation if it is a failure.
-    pub fn remember(&self, observation: &Observation) {
+    /// Records an observation if it is a failure.
+    pub fn record(&self, observation: &Observation) {
         match observation {
             Observation::BucketFailed { reason, .. } => {
                 self.0.lock().database = Some(Failure { at: clock::wall(), reason: reason.to_string() });
@@ -45,15 +45,18 @@ impl Recent {
             | Observation::NodeErring { node, reason, .. } => {
                 let failure = Failure { at: clock::wall(), reason: reason.to_string() };
                 let mut failures = self.0.lock();
-                if failures.nodes.len() < MOST_NODES || failures.nodes.contains_key(*node) {
-                    failures.nodes.insert((*node).to_owned(), failure);
+                failures.nodes.insert((*node).to_owned(), failure);
+                if failures.nodes.len() > MOST_NODES {
+                    let oldest =
+                        failures.nodes.iter().min_by_key(|(_, failure)| failure.at).map(|(node, _)| node.clone());
+                    oldest.and_then(|node| failures.nodes.remove(&node));
                 }
             }
             _ => {}
         }
     }
 
-    /// The last failure of a request, if there was any.
+    /// The last failure of a read, if there was any.
     #[must_use]
     pub fn of_database(&self) -> Option<Failure> {
         self.0.lock().database.clone()
@@ -74,9 +77,9 @@ mod tests {
     fn the_last_failure_of_each_node_is_kept() {
         let recent = Recent::default();
         for (node, reason) in [("a:1", "first"), ("b:1", "other"), ("a:1", "second")] {
-            recent.remember(&Observation::NodeDown { product: "X", node, reason: &reason });
+            recent.record(&Observation::NodeDown { product: "X", node, reason: &reason });
         }
-        recent.remember(&Observation::NodeUp { product: "X", node: "a:1" });
+        recent.record(&Observation::NodeUp { product: "X", node: "a:1" });
         assert_eq!(recent.of_node("a:1").unwrap().reason, "second");
         assert_eq!(recent.of_node("c:1"), None);
         assert_eq!(recent.of_database(), None);
@@ -86,7 +89,7 @@ mod tests {
     fn no_number_of_nodes_fills_the_memory() {
         let recent = Recent::default();
         for number in 0..2 * MOST_NODES {
-            recent.remember(&Observation::NodeDown { product: "X", node: &number.to_string(), reason: &"down" });
+            recent.record(&Observation::NodeDown { product: "X", node: &number.to_string(), reason: &"down" });
         }
         assert_eq!(recent.0.lock().nodes.len(), MOST_NODES);
     }

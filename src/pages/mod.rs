@@ -15,12 +15,7 @@ use sha2::{Digest, Sha256};
 
 const STYLE: &str = include_str!("style.css");
 
-/// A drawing, so that browsers ask for none.
-const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' \
-                    height='32' rx='7' fill='%230b57a4'/%3E%3Ccircle cx='16' cy='12.5' r='5' fill='%23fff'/%3E%3Cpath d='M6 \
-                    27c1-6 5-8.500 10-8.500s9 2.500 10 8.500z' fill='%23fff'/%3E%3C/svg%3E";
-
-/// The same drawing as a file, for `/favicon.ico` and `/favicon.svg`.
+/// The icon, as SVG. It is in each page, so that browsers do not ask for it.
 pub const FAVICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><rect width=\"32\" height=\"32\" \
                            rx=\"7\" fill=\"#0b57a4\"/><circle cx=\"16\" cy=\"12.5\" r=\"5\" fill=\"#fff\"/><path d=\"M6 27c1-6 \
                            5-8.500 10-8.500s9 2.500 10 8.500z\" fill=\"#fff\"/></svg>";
@@ -50,8 +45,8 @@ impl Page<'_> {
         html.markup("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n")
             .markup("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>")
             .text(self.title)
-            .markup("</title>\n<link rel=\"icon\" href=\"")
-            .markup(ICON)
+            .markup("</title>\n<link rel=\"icon\" href=\"data:image/svg+xml;base64,")
+            .markup(&STANDARD.encode(FAVICON))
             .markup("\">\n<style>")
             .markup(STYLE)
             .markup("</style>\n</head>\n<body>\n<header><a class=\"name\" href=\"")

@@ -17,8 +17,9 @@ pub fn prefers_html(accept: Option<&str>) -> bool {
 #[must_use]
 pub fn prefers_json(accept: Option<&str>) -> bool {
     let Some(accept) = accept else { return false };
+    let names_json = accept.split([',', ';']).any(|range| range.trim().eq_ignore_ascii_case("application/json"));
     let json = weight_of(accept, "application/json");
-    json > 0 && json >= weight_of(accept, "text/html") && accept.to_ascii_lowercase().contains("json")
+    names_json && json > 0 && json >= weight_of(accept, "text/html")
 }
 
 /// Returns true for those who read gzip.
@@ -84,6 +85,8 @@ mod tests {
             ("application/json, text/html", true),
             ("application/json;q=0.5, text/html", false),
             ("*/*", false),
+            ("*/*, text/json", false),
+            ("application/json;q=0", false),
             ("text/html", false),
         ] {
             assert_eq!(prefers_json(Some(accept)), json, "{accept}");

@@ -55,7 +55,8 @@ impl ProblemCode {
                 MISTAKE_OF_THE_CALLER,
             ),
             Self::InvalidQuery => (
-                "The query does not say which users are wanted, or names too many.",
+                "The query does not say which users are wanted, names too many, has a % that two hexadecimal digits do not \
+                 follow, or asks for more than 4 MiB of profiles.",
                 "Name 1 to 100 users: /users?username=alice&username=bob. There is no list of all users. In a query a plus \
                  sign is a space, so a plus sign is written %2B.",
                 MISTAKE_OF_THE_CALLER,

@@ -34,7 +34,11 @@ fn document() -> OpenApi {
     let info = InfoBuilder::new()
         .title("userprofiles")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Public user profiles. Errors are problem documents (RFC 9457)."))
+        .description(Some(
+            "Public user profiles. Errors are problem documents (RFC 9457), or pages where `Accept` prefers them. HEAD is \
+             answered as GET is, without the body; OPTIONS by 204 and `Allow`; a slash behind a username by 307 to the \
+             path without it.",
+        ))
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
         .build();
     let one = OperationBuilder::new()
@@ -45,7 +49,7 @@ fn document() -> OpenApi {
         .parameter(username(ParameterIn::Path))
         .parameters(Some(request_fields()))
         .responses(
-            responses(&NOT_OF_ONE)
+            responses("/users/johndoe", &NOT_OF_ONE)
                 .response("200", found("The profile.", Ref::from_schema_name("User").into(), one_user()))
                 .response("304", not_modified()),
         );
@@ -60,7 +64,7 @@ fn document() -> OpenApi {
         .parameter(username(ParameterIn::Query))
         .parameters(Some(request_fields()))
         .responses(
-            responses(&NOT_OF_SEVERAL)
+            responses("/users", &NOT_OF_SEVERAL)
                 .response("200", found("The profiles, in the order of the names.", user_or_problem_list(), two_users()))
                 .response("304", not_modified()),
         );
@@ -175,21 +179,21 @@ fn user_or_problem_list() -> RefOr<Schema> {
 }
 
 /// Every problem but these, those of one status together.
-fn responses(without: &[ProblemCode]) -> ResponsesBuilder {
+fn responses(path: &str, without: &[ProblemCode]) -> ResponsesBuilder {
     let mut by_status: BTreeMap<u16, Vec<ProblemCode>> = BTreeMap::new();
     for code in ProblemCode::ALL.into_iter().filter(|code| !without.contains(code)) {
         by_status.entry(code.status()).or_default().push(code);
     }
     by_status.into_iter().fold(ResponsesBuilder::new(), |responses, (status, codes)| {
-        responses.response(status.to_string(), problem_response(&codes))
+        responses.response(status.to_string(), problem_response(path, &codes))
     })
 }
 
-fn problem_response(codes: &[ProblemCode]) -> Response {
+fn problem_response(path: &str, codes: &[ProblemCode]) -> Response {
     let titles: Vec<&str> = codes.iter().map(|code| code.title()).collect();
     let examples = codes.iter().map(|code| {
         let problem = Problem::new(*code, detail(*code));
-        let value = json!(problem.body(Some("/users/johndoe"), Some("6f1c3f3d5c1e4b0f9a7d2e8c4b6a1d03")));
+        let value = json!(problem.body(Some(path), Some("6f1c3f3d5c1e4b0f9a7d2e8c4b6a1d03")));
         (code.as_str(), ExampleBuilder::new().summary(code.title()).value(Some(value)).build())
     });
     let content = ContentBuilder::new()

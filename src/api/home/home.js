@@ -9,9 +9,12 @@ form.addEventListener("submit", async (event) => {
   const username = document.getElementById("username").value;
   let text;
   try {
-    const response = await fetch("/users/" + encodeURIComponent(username), { headers: { Accept: "application/json" } });
+    // In a query, unlike in a path, every name is safe: "..", too.
+    const query = new URLSearchParams({ username });
+    const response = await fetch("/users?" + query, { headers: { Accept: "application/json" } });
     const body = await response.json();
-    text = response.ok ? JSON.stringify(body, null, 2) : body.title + "\n" + body.detail;
+    const element = response.ok ? body[0] : body;
+    text = element.status ? element.title + "\n" + element.detail : JSON.stringify(element, null, 2);
   } catch {
     text = "The server did not answer. Try again later.";
   }

@@ -132,11 +132,11 @@ pub fn run<T>(
         }
         std::thread::sleep(pause);
         pauses += 1;
-        retried("after-pause");
         round = Round::default();
         if !link.switch_or_stay() && matches!(policy.limit, RetryLimit::Pauses { .. }) {
             return Err(failure);
         }
+        retried("after-pause");
     }
 }
 

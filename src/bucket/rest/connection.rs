@@ -66,11 +66,11 @@ impl RestConnection {
     fn read_several(&mut self, many: &dyn Many, ids: &[DocumentId]) -> Result<Vec<Outcome>, BucketError> {
         let ManyOutcome { outcomes, warnings, .. } =
             self.read(|exchange| protocol::get_many(many, ids, exchange), |found| std::mem::take(&mut found.details))?;
-        self.tell_of(&warnings);
+        self.report_warnings(&warnings);
         Ok(outcomes)
     }
 
-    fn tell_of(&self, warnings: &[Warning]) {
+    fn report_warnings(&self, warnings: &[Warning]) {
         for Warning { code, meaning } in warnings {
             let observation = Observation::DatabaseWarned { code: *code, meaning };
             self.link.cluster().access.observer.emit(&observation);
@@ -85,7 +85,7 @@ impl Bucket for RestConnection {
             |exchange| protocol::get(cluster.protocol.as_ref(), id, exchange),
             |found| std::mem::take(&mut found.details),
         )?;
-        self.tell_of(&warnings);
+        self.report_warnings(&warnings);
         Ok(document)
     }
 

@@ -59,12 +59,12 @@ impl Workforce {
     }
 }
 
-/// Tells what is the case in a listener. Asking costs it nothing.
+/// A handle that reports the current gauges of a listener.
 #[derive(Clone)]
 pub struct Monitor(Arc<ListenerState>);
 
 impl Monitor {
-    /// Returns the numbers of connections and requests.
+    /// Returns the numbers of connections and requests. Scans the table of connections.
     #[must_use]
     pub fn gauges(&self) -> HttpGauges {
         let (table, (running, queued, max_running)) = (&self.0.table, self.0.admission.occupancy());
@@ -132,7 +132,7 @@ impl Server {
         &self.addresses
     }
 
-    /// Returns something that tells what is the case in it at the moment, for as long as it runs.
+    /// Returns a handle that reports its current gauges.
     #[must_use]
     pub fn monitor(&self) -> Monitor {
         Monitor(Arc::clone(&self.shared))

@@ -1,30 +1,31 @@
 //! The metrics, in the text format of Prometheus.
 //!
-//! What happens is counted here as it is observed. What is the case at the moment (connections, nodes) is asked when
-//! somebody scrapes: see [`Gauges`].
+//! What happens is counted here as it is observed. Connections, requests and nodes are sampled at each scrape: see
+//! [`Gauges`].
 //!
-//! Invariant: labels come from fixed sets, never from a request; counting never blocks for longer than a hash table's lock.
+//! Invariant: labels come from fixed sets, never from a request; counting takes no lock on the path of a request.
 
+mod histogram;
 mod labels;
 mod process;
+mod series;
+
+use std::time::Duration;
 
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
+use self::histogram::Histogram;
 use self::labels::{BucketLabels, Code, KindLabel, Outcome, Reason, RequestLabels, RouteLabels, State, Version};
 use self::process::Process;
+use self::series::Series;
 use super::Observation;
 
 /// The media type of [`Metrics::text`].
 pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// From a file that is in memory to a database that is just within its timeout, in seconds.
-const DURATIONS_S: [f64; 16] =
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// How a use of a bucket can end: well, or with a kind of error (`ErrorKind::as_str`).
 const OUTCOMES: [&str; 7] =
@@ -37,20 +38,21 @@ const REASONS: [&str; 7] =
 /// What is done before an attempt is repeated.
 const RETRIES: [&str; 5] = ["reconnect", "next-node", "second-opinion", "new-credentials", "after-pause"];
 
-type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+/// Less than this is what taking a free connection costs, and no wait.
+const SHORTEST_WAIT: Duration = Duration::from_micros(100);
 
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
-    requests: Family<RequestLabels, Counter>,
-    durations: Histograms<RouteLabels>,
+    requests: Series<RequestLabels, Counter>,
+    durations: Series<RouteLabels, Histogram>,
     problems: Family<Code, Counter>,
     rejected: Family<Reason, Counter>,
     connections: Family<State, Gauge>,
     max_connections: Gauge,
     blocking: Family<State, Gauge>,
     max_blocking: Gauge,
-    bucket_durations: Histograms<BucketLabels>,
+    bucket_durations: Series<BucketLabels, Histogram>,
     bucket_waits: Histogram,
     bucket_connections: Family<State, Gauge>,
     max_bucket_connections: Gauge,
@@ -59,11 +61,12 @@ pub struct Metrics {
     topology_changes: Counter,
     logins_refused: Counter,
     slow_operations: Counter,
+    invalid_documents: Counter,
     reloads: Family<Outcome, Counter>,
     log_lines_dropped: Counter,
 }
 
-/// What is the case at the moment of a scrape.
+/// Values sampled at a scrape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     /// Of the public listener.
@@ -76,7 +79,7 @@ pub struct Gauges {
     pub nodes_down: usize,
 }
 
-/// What is the case in a listener.
+/// Values of a listener.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HttpGauges {
     /// Connections that a thread works for, or that wait for one.
@@ -93,7 +96,7 @@ pub struct HttpGauges {
     pub max_running: usize,
 }
 
-/// What is the case with the bucket connections.
+/// Values of the bucket connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BucketGauges {
     /// Lent to a request.
@@ -111,9 +114,10 @@ impl Default for Metrics {
         build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
         made.registry.register_collector(Box::new(Process));
         let metrics = Self {
-            requests: made.metric("http_requests", "Answered requests"),
-            durations: made
-                .histograms("http_request_duration_seconds", "From a complete request to the end of its answer"),
+            requests: Series::new(made.metric("http_requests", "Answered requests")),
+            durations: Series::new(
+                made.metric("http_request_duration_seconds", "From a complete request to the end of its answer"),
+            ),
             problems: made.metric("http_problems", "Answers that are problems, by the code of the problem"),
             rejected: made
                 .metric("http_rejected", "Connections and requests that were refused or cut off, by the reason"),
@@ -128,15 +132,12 @@ impl Default for Metrics {
                 "Requests that need the database: in a handler (running), or waiting for one to end (queued)",
             ),
             max_blocking: made.metric("http_max_blocking_requests", "Requests that may use the database at once"),
-            bucket_durations: made.histograms(
+            bucket_durations: Series::new(made.metric(
                 "bucket_request_duration_seconds",
                 "From a lent bucket connection to the end of the operation, opening it included",
-            ),
-            bucket_waits: made.register(
-                "bucket_wait_seconds",
-                "How long requests waited for a bucket connection to be lent",
-                Histogram::new(DURATIONS_S),
-            ),
+            )),
+            bucket_waits: made
+                .metric("bucket_wait_seconds", "How long requests waited for a bucket connection, where they had to"),
             bucket_connections: made
                 .metric("bucket_connections", "Bucket connections: lent to a request (in_use), or kept open (idle)"),
             max_bucket_connections: made
@@ -146,6 +147,8 @@ impl Default for Metrics {
             topology_changes: made
                 .metric("bucket_topology_changes", "Times that the nodes of the database were found or changed"),
             logins_refused: made.metric("bucket_logins_refused", "Logins that the database refused"),
+            invalid_documents: made
+                .metric("invalid_documents", "Stored documents that were read and are no user profiles"),
             slow_operations: made
                 .metric("bucket_slow_operations", "Operations that took as long as [bucket] slow_operation, or longer"),
             reloads: made.metric("reloads", "Times that the settings were read again (HUP): ok or refused"),
@@ -153,7 +156,7 @@ impl Default for Metrics {
                 .metric("log_lines_dropped", "Lines of the log that nobody took from standard error in time"),
             registry: made.registry,
         };
-        metrics.show_zeroes();
+        metrics.initialize_series();
         metrics
     }
 }
@@ -165,8 +168,10 @@ impl Metrics {
             Observation::Answered(answered) => {
                 let (route, status) = (answered.route, answered.status);
                 let method = labels::method(answered.method);
-                self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
-                self.durations.get_or_create(&RouteLabels { route }).observe(answered.duration.as_secs_f64());
+                self.requests.with(&RequestLabels { method, route, status }, |counter| {
+                    counter.inc();
+                });
+                self.durations.with(&RouteLabels { route }, |histogram| histogram.observe(answered.duration));
                 if let Some(code) = answered.code {
                     self.problems.get_or_create(&Code { code: code.as_str() }).inc();
                 }
@@ -176,13 +181,15 @@ impl Metrics {
             }
             Observation::BucketUsed { database, outcome, waited, duration } => {
                 let labels = BucketLabels { database: database.as_str(), outcome };
-                self.bucket_durations.get_or_create(&labels).observe(duration.as_secs_f64());
-                self.bucket_waits.observe(waited.as_secs_f64());
+                self.bucket_durations.with(&labels, |histogram| histogram.observe(*duration));
+                if *waited >= SHORTEST_WAIT {
+                    self.bucket_waits.observe(*waited);
+                }
             }
             Observation::DatabaseOpened { database, .. } => {
                 let database = database.as_str();
                 for outcome in OUTCOMES {
-                    drop(self.bucket_durations.get_or_create(&BucketLabels { database, outcome }));
+                    self.bucket_durations.with(&BucketLabels { database, outcome }, |_| {});
                 }
             }
             Observation::Retried { kind } => {
@@ -191,7 +198,10 @@ impl Metrics {
             Observation::NodesFound { .. } => {
                 self.topology_changes.inc();
             }
-            Observation::CredentialsRefused => {
+            Observation::DocumentInvalid { .. } => {
+                self.invalid_documents.inc();
+            }
+            Observation::LoginAttemptRefused => {
                 self.logins_refused.inc();
             }
             Observation::SlowOperation(_) => {
@@ -227,9 +237,9 @@ impl Metrics {
         text
     }
 
-    /// Makes those series exist that alerts ask for before anything has happened. Those of the database follow once it is
+    /// Makes those series exist from the start that alerts ask for before anything has happened. Those of the database follow once it is
     /// known which one that is.
-    fn show_zeroes(&self) {
+    fn initialize_series(&self) {
         for code in crate::problem::ProblemCode::ALL {
             drop(self.problems.get_or_create(&Code { code: code.as_str() }));
         }
@@ -262,18 +272,7 @@ struct Maker {
 
 impl Maker {
     fn metric<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
-        self.register(name, help, M::default())
-    }
-
-    fn histograms<L>(&mut self, name: &str, help: &str) -> Histograms<L>
-    where
-        Histograms<L>: Metric + Clone,
-        L: Clone + std::hash::Hash + Eq,
-    {
-        self.register(name, help, Histograms::new_with_constructor(|| Histogram::new(DURATIONS_S)))
-    }
-
-    fn register<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        let metric = M::default();
         self.registry.register(format!("userprofiles_{name}"), help, metric.clone());
         metric
     }
@@ -281,8 +280,6 @@ impl Maker {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::observe::{Answered, Observer};
     use crate::problem::ProblemCode;

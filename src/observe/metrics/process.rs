@@ -15,12 +15,12 @@ pub struct Process;
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), Error> {
-        let Some(figures) = Figures::read() else { return Ok(()) };
-        let mut counter = |name, help, value: f64| {
-            let counter = ConstCounter::new(value);
-            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
-        };
-        counter("process_cpu_seconds", "Processor time that the process has used", figures.cpu_s)?;
+        let figures = Figures::read();
+        if let Some(cpu_s) = figures.cpu_s {
+            let counter = ConstCounter::new(cpu_s);
+            let help = "Processor time that the process has used";
+            counter.encode(encoder.encode_descriptor("process_cpu_seconds", help, None, counter.metric_type())?)?;
+        }
         for (name, help, value) in [
             ("process_resident_memory_bytes", "Memory that the process has in RAM", figures.resident_bytes),
             ("process_virtual_memory_bytes", "Address space of the process", figures.virtual_bytes),
@@ -29,50 +29,53 @@ impl Collector for Process {
             ("process_threads", "Threads of the process", figures.threads),
             ("process_start_time_seconds", "When the process was started, as Unix time", figures.started_at_s),
         ] {
-            let gauge = ConstGauge::new(value);
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+            if let Some(value) = value {
+                let gauge = ConstGauge::new(value);
+                gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
+            }
         }
         Ok(())
     }
 }
 
+#[derive(Default)]
 struct Figures {
-    cpu_s: f64,
-    resident_bytes: f64,
-    virtual_bytes: f64,
-    open_files: f64,
-    max_files: f64,
-    threads: f64,
-    started_at_s: f64,
+    cpu_s: Option<f64>,
+    resident_bytes: Option<f64>,
+    virtual_bytes: Option<f64>,
+    open_files: Option<f64>,
+    max_files: Option<f64>,
+    threads: Option<f64>,
+    started_at_s: Option<f64>,
 }
 
 impl Figures {
     #[cfg(target_os = "linux")]
     #[allow(clippy::cast_precision_loss, reason = "metrics are doubles")]
-    fn read() -> Option<Self> {
+    fn read() -> Self {
         use procfs::process::{LimitValue, Process};
         use procfs::{CurrentSI, KernelStats};
 
-        let process = Process::myself().ok()?;
-        let stat = process.stat().ok()?;
+        let Ok(process) = Process::myself() else { return Self::default() };
+        let stat = process.stat().ok();
         let ticks_per_second = procfs::ticks_per_second() as f64;
-        let max_files = match process.limits().ok()?.max_open_files.soft_limit {
-            LimitValue::Value(limit) => limit as f64,
-            LimitValue::Unlimited => f64::INFINITY,
-        };
-        Some(Self {
-            cpu_s: (stat.utime + stat.stime) as f64 / ticks_per_second,
-            resident_bytes: (stat.rss * procfs::page_size()) as f64,
-            virtual_bytes: stat.vsize as f64,
-            open_files: process.fd_count().ok()? as f64,
-            max_files,
-            threads: stat.num_threads as f64,
-            started_at_s: KernelStats::current().ok()?.btime as f64 + stat.starttime as f64 / ticks_per_second,
-        })
+        let booted_at_s = KernelStats::current().ok().map(|stats| stats.btime as f64);
+        Self {
+            cpu_s: stat.as_ref().map(|stat| (stat.utime + stat.stime) as f64 / ticks_per_second),
+            resident_bytes: stat.as_ref().map(|stat| (stat.rss * procfs::page_size()) as f64),
+            virtual_bytes: stat.as_ref().map(|stat| stat.vsize as f64),
+            open_files: process.fd_count().ok().map(|count| count as f64),
+            max_files: process.limits().ok().map(|limits| match limits.max_open_files.soft_limit {
+                LimitValue::Value(limit) => limit as f64,
+                LimitValue::Unlimited => f64::INFINITY,
+            }),
+            threads: stat.as_ref().map(|stat| stat.num_threads as f64),
+            started_at_s: stat.zip(booted_at_s).map(|(stat, boot)| boot + stat.starttime as f64 / ticks_per_second),
+        }
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn read() -> Option<Self> {
-        None
+    fn read() -> Self {
+        Self::default()
     }
 }

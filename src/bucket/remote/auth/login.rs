@@ -170,7 +170,7 @@ impl Login {
         (attempts, trial): (&mut Attempts, &mut Trial),
         deadline: Deadline,
     ) -> Option<(SecretVersion, Arc<Credentials>)> {
-        self.observer.emit(&Observation::CredentialsRefused);
+        self.observer.emit(&Observation::LoginAttemptRefused);
         let mut state = self.state.lock();
         let now = clock::now();
         state.refusal = Some(error.clone());
