@@ -6,7 +6,7 @@ use serde::Deserialize;
 use userprofiles::cli::import::parse_line;
 
 use crate::databases::{MODES, Store};
-use crate::support::client::{Answer, segment};
+use crate::support::client::{Answer, Client, segment};
 
 /// A case of `tests/data/database-cases.json`.
 #[derive(Deserialize)]
@@ -135,6 +135,7 @@ fn every_database_answers_with_the_same_bytes() {
         for mode in MODES {
             let server = database.serve(&[mode]);
             let mut client = server.connect();
+            let mut single: Vec<(&str, Answer)> = Vec::new();
             for (number, filled) in cases.iter().enumerate() {
                 if filled.case.cannot_store.contains_key(database.name) {
                     continue;
@@ -151,11 +152,48 @@ fn every_database_answers_with_the_same_bytes() {
                 if *first != seen {
                     wrong.push(format!("{place}: {seen:?} and not {first:?}"));
                 }
+                single.push((&filled.username, answer));
             }
+            let together = several_at_once(&mut client, &single);
+            wrong.extend(together.into_iter().map(|what| format!("{}, {mode}, at once: {what}", database.name)));
             assert!(!server.log().contains("hash-marker"), "{}: {}", database.name, server.log());
         }
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// As many as fit in a request line, whatever their names are.
+const NAMES_AT_ONCE: usize = 10;
+
+/// An answer about several users has a bound of its own.
+const LONGEST_ELEMENT_BYTES: usize = 400_000;
+
+/// Asks for the same users by one request each, and by one for several: the elements must be the answers, and the problems
+/// without what belongs to one request.
+fn several_at_once(client: &mut Client, single: &[(&str, Answer)]) -> Vec<String> {
+    let fitting: Vec<&(&str, Answer)> =
+        single.iter().filter(|(_, answer)| answer.body.len() <= LONGEST_ELEMENT_BYTES).collect();
+    assert!(fitting.len() > 20);
+    let mut wrong = Vec::new();
+    for chunk in fitting.chunks(NAMES_AT_ONCE) {
+        let names: Vec<String> = chunk.iter().map(|(name, _)| format!("username={}", segment(name))).collect();
+        let answer = client.request("GET", &format!("/users?{}", names.join("&")), "");
+        let expected: Vec<String> = chunk.iter().map(|(_, answer)| element(answer)).collect();
+        let expected = format!("[{}]", expected.join(","));
+        if answer.status != 200 || answer.text() != expected {
+            wrong.push(format!("{} {} and not {expected}", answer.status, answer.text()));
+        }
+    }
+    wrong
+}
+
+fn element(answer: &Answer) -> String {
+    if answer.status == 200 {
+        return answer.text().to_owned();
+    }
+    let text = answer.text();
+    let end = text.find(",\"instance\":").unwrap_or_else(|| panic!("no instance: {text}"));
+    format!("{}}}", &text[..end])
 }
 
 /// What is wrong with an answer, by the table.
