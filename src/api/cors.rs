@@ -38,11 +38,13 @@ impl Cors {
 
     /// Returns the value of `Access-Control-Allow-Origin`; `None`: the origin of this request may not read the answer.
     fn allowed_origin(&self, request: &Request) -> Option<String> {
-        let origin = request.header("origin")?;
+        let origin = || request.header("origin");
         match self {
             Self::Off => None,
-            Self::Everybody => Some("*".to_owned()),
-            Self::Origins(origins) => origins.iter().find(|allowed| *allowed == origin).cloned(),
+            Self::Everybody => origin().map(|_| "*".to_owned()),
+            Self::Origins(origins) => {
+                origin().and_then(|origin| origins.iter().find(|allowed| *allowed == origin).cloned())
+            }
         }
     }
 

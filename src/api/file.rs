@@ -66,7 +66,9 @@ impl File {
         }
         // A problem has its own.
         if let Some(policy) = self.policy.as_ref().filter(|_| response.status_code < 400) {
-            response = response.with_additional_header("Content-Security-Policy", policy.clone());
+            response = response
+                .with_additional_header("Content-Security-Policy", policy.clone())
+                .with_additional_header("Referrer-Policy", pages::REFERRER_POLICY);
         }
         response
     }

@@ -9,6 +9,7 @@
 //! carries the names of the request that had it before.
 
 use std::convert::Infallible;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -31,8 +32,8 @@ pub struct BucketPool {
     connections: Connections,
     observer: Observer,
     permits: r2d2::Pool<PermitMaker>,
-    /// Open connections that are not lent.
-    idle: AtomicUsize,
+    /// How many connections are open.
+    open: Arc<AtomicUsize>,
 }
 
 impl BucketPool {
@@ -60,7 +61,7 @@ impl BucketPool {
             connections: settings.connections,
             observer: observer.clone(),
             permits,
-            idle: AtomicUsize::new(0),
+            open: Arc::default(),
         }
     }
 
@@ -87,28 +88,29 @@ impl BucketPool {
             self.report_if_slow(trace, outcome, bucket, duration);
         };
         let mut permit = permit.inspect_err(|busy| report(busy.kind().as_str(), None, start))?;
-        let kept = permit.idle.take().inspect(|_| {
-            self.idle.fetch_sub(1, Ordering::Relaxed);
-        });
-        let idle = kept.filter(|idle| idle.bucket.is_fresh(idle.idle_since, start));
+        let idle = permit.idle.take().filter(|idle| idle.bucket.is_fresh(idle.idle_since, start));
         // Declared after the permit, and so closed before it: else there could be one connection too many for a moment.
         let mut bucket = match idle {
             Some(idle) => idle.bucket,
-            None => get_bucket(self.database.as_ref(), &self.timeouts, deadline)
-                .inspect_err(|error| report(error.kind().as_str(), None, clock::now()))?,
+            None => self.open(deadline).inspect_err(|error| report(error.kind().as_str(), None, clock::now()))?,
         };
         bucket.set_deadline(deadline);
         bucket.set_trace(trace);
-        let outcome = operation(bucket.as_mut());
+        let outcome = operation(&mut *bucket);
         let end = clock::now();
         let kind = outcome.as_ref().err().map(BucketError::kind);
-        report(kind.map_or("ok", ErrorKind::as_str), Some(bucket.as_ref()), end);
+        report(kind.map_or("ok", ErrorKind::as_str), Some(&*bucket), end);
         let is_sound = kind.is_none_or(ErrorKind::is_of_one_document);
         if is_sound && self.connections == Connections::Pooled {
             permit.idle = Some(Idle { bucket, idle_since: end });
-            self.idle.fetch_add(1, Ordering::Relaxed);
         }
         outcome
+    }
+
+    fn open(&self, deadline: Deadline) -> Result<OpenBucket, BucketError> {
+        let bucket = get_bucket(self.database.as_ref(), &self.timeouts, deadline)?;
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Ok(OpenBucket { bucket, open: Arc::clone(&self.open) })
     }
 
     fn report_if_slow(&self, trace: &Trace, outcome: &'static str, bucket: Option<&dyn Bucket>, duration: Duration) {
@@ -155,9 +157,10 @@ impl BucketPool {
     #[must_use]
     pub fn gauges(&self) -> BucketGauges {
         let permits = self.permits.state();
+        let in_use = permits.connections.saturating_sub(permits.idle_connections) as usize;
         BucketGauges {
-            in_use: permits.connections.saturating_sub(permits.idle_connections) as usize,
-            idle: self.idle.load(Ordering::Relaxed),
+            in_use,
+            idle: self.open.load(Ordering::Relaxed).saturating_sub(in_use),
             max: self.permits.max_size() as usize,
         }
     }
@@ -175,8 +178,34 @@ struct Permit {
 }
 
 struct Idle {
-    bucket: Box<dyn Bucket>,
+    bucket: OpenBucket,
     idle_since: Instant,
+}
+
+/// A connection that is counted for as long as it is open.
+struct OpenBucket {
+    bucket: Box<dyn Bucket>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Deref for OpenBucket {
+    type Target = dyn Bucket;
+
+    fn deref(&self) -> &Self::Target {
+        self.bucket.as_ref()
+    }
+}
+
+impl DerefMut for OpenBucket {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.bucket.as_mut()
+    }
+}
+
+impl Drop for OpenBucket {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct PermitMaker;

@@ -20,6 +20,9 @@ pub const FAVICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0
                            rx=\"7\" fill=\"#0b57a4\"/><circle cx=\"16\" cy=\"12.5\" r=\"5\" fill=\"#fff\"/><path d=\"M6 27c1-6 \
                            5-8.500 10-8.500s9 2.500 10 8.500z\" fill=\"#fff\"/></svg>";
 
+/// What pages tell the pages to which they link of themselves: nothing.
+pub const REFERRER_POLICY: &str = "no-referrer";
+
 /// The media type of a page.
 pub const MEDIA_TYPE: &str = "text/html; charset=utf-8";
 
@@ -80,7 +83,9 @@ impl Page<'_> {
     /// Returns it as an answer.
     #[must_use]
     pub fn response(&self) -> Response {
-        Response::from_data(MEDIA_TYPE, self.text()).with_additional_header("Content-Security-Policy", self.policy())
+        Response::from_data(MEDIA_TYPE, self.text())
+            .with_additional_header("Content-Security-Policy", self.policy())
+            .with_additional_header("Referrer-Policy", REFERRER_POLICY)
     }
 }
 

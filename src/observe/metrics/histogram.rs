@@ -35,9 +35,10 @@ struct Counts {
 impl Histogram {
     /// Counts a duration.
     pub fn observe(&self, duration: Duration) {
-        let bucket = BOUNDS_US.partition_point(|bound| Duration::from_micros(*bound) < duration);
+        let ns = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS_US.partition_point(|bound| bound * 1_000 < ns);
         self.0.buckets[bucket].fetch_add(1, Ordering::Relaxed);
-        self.0.sum_ns.fetch_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.sum_ns.fetch_add(ns, Ordering::Relaxed);
     }
 }
 
