@@ -3,6 +3,7 @@
 //! Invariant: an answer is framed by `Content-Length` or by having no body at all, never by the end of the connection;
 //! no field value can break a line.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -43,7 +44,10 @@ pub fn encode(response: Response, frame: &AnswerFrame, output: &mut Vec<u8>) -> 
     push_field(output, "Date", frame.date);
     push_field(output, "X-Request-Id", frame.request_id);
     for (name, value) in headers.iter().filter(|(name, _)| !is_ours(name)) {
-        push_field(output, name, value);
+        match value {
+            Cow::Borrowed(ours) => push_field(output, name, ours),
+            Cow::Owned(value) => push_checked_field(output, name, value),
+        }
     }
     let has_body = !matches!(status_code, 100..=199 | 204 | 304);
     if has_body {
@@ -69,14 +73,19 @@ fn is_ours(name: &str) -> bool {
         .any(|ours| ours.eq_ignore_ascii_case(name))
 }
 
-/// Appends a field on a line of its own.
+/// Appends a field on a line of its own. Its value is of this program, or was checked.
 fn push_field(output: &mut Vec<u8>, name: &str, value: &str) {
     output.extend_from_slice(b"\r\n");
     output.extend_from_slice(name.as_bytes());
     output.extend_from_slice(b": ");
-    // SECURITY: a value from outside (a path in `Location`, say) must not begin another line.
-    let start = output.len();
     output.extend_from_slice(value.as_bytes());
+}
+
+/// Appends a field whose value was made of something.
+fn push_checked_field(output: &mut Vec<u8>, name: &str, value: &str) {
+    push_field(output, name, value);
+    // SECURITY: a value from outside (a path in `Location`, say) must not begin another line.
+    let start = output.len() - value.len();
     output[start..].iter_mut().filter(|byte| byte.is_ascii_control()).for_each(|byte| *byte = b' ');
 }
 
@@ -190,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_value_cannot_begin_a_line() {
-        let response = Response::empty_204().with_additional_header("Location", "/a\r\nSet-Cookie: x=y");
+        let response = Response::empty_204().with_additional_header("Location", "/a\r\nSet-Cookie: x=y".to_owned());
         let text = encoded(response, "GET", Version::Http11, Persistence::KeepAlive);
         assert!(text.contains("Location: /a  Set-Cookie: x=y\r\n"), "{text}");
     }
