@@ -23,11 +23,12 @@ type Asked = Result<Username, InvalidUsername>;
 
 /// Answers with the public parts of several profiles, or with what is wrong with each.
 pub(super) fn read_users(api: &Api, asked: &[Asked], request: &Request, context: &RequestContext) -> Response {
-    let elements = match read_elements(api, asked, request, context) {
+    let (usernames, places) = distinct(asked);
+    let elements = match read_elements(api, &usernames, request, context) {
         Ok(elements) => elements,
         Err(problem) => return context.problem(request, &problem),
     };
-    let Some(body) = array(asked, &elements) else {
+    let Some(body) = array(&places, &elements) else {
         let detail = format!("The answer would be longer than {MAX_BODY_BYTES} bytes. Ask for fewer users at once.");
         return context.problem(request, &Problem::new(ProblemCode::InvalidQuery, detail));
     };
@@ -37,30 +38,40 @@ pub(super) fn read_users(api: &Api, asked: &[Asked], request: &Request, context:
     })
 }
 
-/// Reads each user once, however often it was asked for.
-fn read_elements<'a>(
+/// The names, each once, and for each element of the answer the place of its name among them.
+fn distinct(asked: &[Asked]) -> (Vec<&Username>, Vec<Result<usize, InvalidUsername>>) {
+    let (mut usernames, mut known) = (Vec::with_capacity(asked.len()), HashMap::with_capacity(asked.len()));
+    let mut places = Vec::with_capacity(asked.len());
+    for name in asked {
+        places.push(match name {
+            Ok(username) => Ok(*known.entry(username).or_insert_with(|| {
+                usernames.push(username);
+                usernames.len() - 1
+            })),
+            Err(rule) => Err(*rule),
+        });
+    }
+    (usernames, places)
+}
+
+/// Reads the users, and returns an element for each.
+fn read_elements(
     api: &Api,
-    asked: &'a [Asked],
+    usernames: &[&Username],
     request: &Request,
     context: &RequestContext,
-) -> Result<HashMap<&'a Username, Vec<u8>>, Problem> {
-    let mut elements: HashMap<&Username, Vec<u8>> = HashMap::new();
-    let mut usernames: Vec<&Username> = Vec::new();
-    for username in asked.iter().flatten() {
-        if elements.insert(username, Vec::new()).is_none() {
-            usernames.push(username);
-        }
-    }
+) -> Result<Vec<Vec<u8>>, Problem> {
+    let mut elements = Vec::with_capacity(usernames.len());
     if usernames.is_empty() {
         return Ok(elements);
     }
     let (deadline, trace) = bounds(api, request, context);
     let mut bytes = 0;
     let outcome = api.buckets.with_bucket(deadline, &trace, |bucket| {
-        get_users(bucket, &usernames, &mut |username, outcome| {
+        get_users(bucket, usernames, &mut |username, outcome| {
             let element = match outcome {
-                // An answer that is too long already is not made longer.
-                _ if bytes > MAX_BODY_BYTES => return,
+                // An answer that is too long already is not made longer: it is refused.
+                _ if bytes > MAX_BODY_BYTES => Vec::new(),
                 Ok(Some(stored)) => public_json(api, stored, username, context),
                 Ok(None) => element(&not_found()),
                 Err(error) => {
@@ -69,7 +80,7 @@ fn read_elements<'a>(
                 }
             };
             bytes += element.len();
-            elements.insert(username, element);
+            elements.push(element);
         })
     });
     outcome.map(|()| elements).map_err(|error| {
@@ -84,14 +95,14 @@ fn element(problem: &Problem) -> Vec<u8> {
 }
 
 /// Puts the elements together; `None` if that would be too long.
-fn array(asked: &[Asked], elements: &HashMap<&Username, Vec<u8>>) -> Option<Vec<u8>> {
+fn array(places: &[Result<usize, InvalidUsername>], elements: &[Vec<u8>]) -> Option<Vec<u8>> {
     let mut body = vec![b'['];
-    for (number, name) in asked.iter().enumerate() {
+    for (number, place) in places.iter().enumerate() {
         if number > 0 {
             body.push(b',');
         }
-        match name {
-            Ok(username) => body.extend_from_slice(elements.get(username).map_or(&[][..], Vec::as_slice)),
+        match place {
+            Ok(place) => body.extend_from_slice(elements.get(*place)?),
             Err(rule) => body.extend(element(&Problem::new(ProblemCode::InvalidUsername, rule.to_string()))),
         }
         if body.len() > MAX_BODY_BYTES {

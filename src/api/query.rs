@@ -3,6 +3,8 @@
 //! Invariant: pure. A query is decoded as a form is (the URL standard, §5.1): split at `&` and `=` first, then `+` is a
 //! space, then each percent triplet is decoded once.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use crate::http::has_valid_triplets;
@@ -11,6 +13,9 @@ use crate::problem::{Problem, ProblemCode};
 
 /// How many users one request may ask for: as many as fit in a request line, and one page of avatars.
 pub const MAX_USERNAMES: usize = 100;
+
+/// The parameter that names a user.
+const PARAMETER: &str = "username";
 
 /// How to ask.
 const USAGE: &str = "Name 1 to 100 users: /users?username=alice&username=bob. There is no list of all users.";
@@ -23,7 +28,7 @@ pub fn usernames(query: &str) -> Result<Vec<Result<Username, InvalidUsername>>, 
     let invalid = |what: String| Problem::new(ProblemCode::InvalidQuery, format!("{what} {USAGE}"));
     let values = query.split('&').filter_map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decode(name).as_slice() == b"username").then_some(value)
+        (name == PARAMETER || decode(name) == PARAMETER.as_bytes()).then_some(value)
     });
     let values: Vec<&str> = values.collect();
     if values.is_empty() {
@@ -39,7 +44,8 @@ pub fn usernames(query: &str) -> Result<Vec<Result<Username, InvalidUsername>>, 
 }
 
 fn decode(text: &str) -> Vec<u8> {
-    percent_decode_str(&text.replace('+', " ")).collect()
+    let text = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
+    percent_decode_str(&text).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The last failures, so that `/status` can show them without a search in the log.
 //!
-//! Invariant: bounded: one failure of the database, and one for each of at most [`MOST_NODES`] nodes. The texts are those of
+//! Invariant: bounded: one failure of the database, and one for each of at most 256 nodes. The texts are those of
 //! the log, so no document, no value of one and no secret is in them.
 
 use std::collections::BTreeMap;
