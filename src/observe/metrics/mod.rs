@@ -3,7 +3,8 @@
 //! What happens is counted here as it is observed. Connections, requests and nodes are sampled at each scrape: see
 //! [`Gauges`].
 //!
-//! Invariant: labels come from fixed sets, never from a request; counting takes no lock on the path of a request.
+//! Invariant: labels come from fixed sets, never from a request; counting an answer that is no problem takes no
+//! lock.
 
 mod histogram;
 mod labels;
