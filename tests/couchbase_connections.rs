@@ -9,7 +9,7 @@ mod on_couchbase;
 mod support;
 
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use couchbase::{Behaviour, Double, Hold, Query};
 use on_couchbase::{MODES, assert_holds_no_secret, profile, serve};
@@ -174,8 +174,10 @@ fn a_server_that_starts_before_its_database() {
         double.manager_port().reopen();
         assert_eq!(server.get("/users/johndoe").text(), JOHN);
         // What /ready found out holds for a second.
-        std::thread::sleep(Duration::from_millis(1100));
-        assert_eq!(server.admin_get("/ready").status, 200);
+        let reopened = Instant::now();
+        while server.admin_get("/ready").status != 200 {
+            assert!(reopened.elapsed() < PATIENCE, "not ready: {}", server.admin_get("/ready").text());
+        }
         assert_holds_no_secret(&server.log());
     }
 }

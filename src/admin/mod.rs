@@ -81,10 +81,9 @@ impl Admin {
 
     /// Reads a document that is not there: that needs the network, the login, the bucket and the right to read.
     fn ready(&self, request: &Request, context: &RequestContext) -> Response {
-        let now = clock::now();
         let trace = Trace::of(context.request_id(), request.header("traceparent"));
         // Those who wait for the check of another request get its outcome, and not their own timeout.
-        let patience = Deadline::after(now, READY_TIMEOUT + SHARING_TIME).earlier(context.deadline());
+        let patience = Deadline::after(clock::now(), READY_TIMEOUT + SHARING_TIME).earlier(context.deadline());
         let outcome = self.readiness.check(patience, || {
             let deadline = Deadline::after(clock::now(), READY_TIMEOUT).earlier(context.deadline());
             let outcome = self.buckets.probe(deadline, &trace, &DocumentId::sentinel());
@@ -147,11 +146,10 @@ fn plan(admin: &Arc<Admin>, method: &str, target: &str) -> Plan {
     }
 }
 
-/// Adds what every answer has: it is of now, and no page may be made of it but our own.
+/// Adds what every answer has: it is of now.
 fn add_fields(_: &Request, fields: &mut Fields) {
     fields.add("Cache-Control", "no-store");
-    fields.add("X-Content-Type-Options", "nosniff");
-    fields.add_default("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    fields.protect();
 }
 
 /// Whatever the reason, a server that cannot serve is a 503 to a prober.

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Admin;
 use crate::clock;
-use crate::observe::metrics::Gauges;
+use crate::observe::metrics::{BucketGauges, HttpGauges};
 use crate::observe::recent::Failure;
 use crate::pages::{Html, Page};
 
@@ -22,8 +22,8 @@ pub(super) struct Status {
     database: Database,
     nodes: Vec<Node>,
     last_failure: Option<LastFailure>,
-    http: Http,
-    buckets: Buckets,
+    http: HttpGauges,
+    buckets: BucketGauges,
     /// As TOML, with secrets as `***`.
     settings: String,
 }
@@ -48,23 +48,6 @@ struct LastFailure {
     reason: String,
 }
 
-#[derive(Serialize)]
-struct Http {
-    connections_active: usize,
-    connections_waiting: usize,
-    max_connections: usize,
-    blocking_requests_running: usize,
-    blocking_requests_queued: usize,
-    max_blocking_requests: usize,
-}
-
-#[derive(Serialize)]
-struct Buckets {
-    in_use: usize,
-    idle: usize,
-    max_connections: usize,
-}
-
 impl Status {
     /// Collects what is known.
     pub fn of(admin: &Admin) -> Self {
@@ -75,7 +58,6 @@ impl Status {
             address: status.node,
             is_up: status.is_up,
         });
-        let Gauges { http, buckets: bucket_gauges, .. } = admin.gauges();
         Self {
             version: env!("CARGO_PKG_VERSION"),
             started: rfc3339(admin.started_at),
@@ -87,19 +69,8 @@ impl Status {
             },
             nodes: nodes.collect(),
             last_failure: recent.of_database().map(LastFailure::from),
-            http: Http {
-                connections_active: http.active,
-                connections_waiting: http.waiting,
-                max_connections: http.max_connections,
-                blocking_requests_running: http.running,
-                blocking_requests_queued: http.queued,
-                max_blocking_requests: http.max_running,
-            },
-            buckets: Buckets {
-                in_use: bucket_gauges.in_use,
-                idle: bucket_gauges.idle,
-                max_connections: bucket_gauges.max,
-            },
+            http: admin.public.gauges(),
+            buckets: admin.buckets.gauges(),
             settings: admin.settings.text(),
         }
     }
@@ -132,7 +103,7 @@ impl Status {
                     "Connections",
                     format!(
                         "{}: {} in use, {} idle, at most {}",
-                        database.connections, buckets.in_use, buckets.idle, buckets.max_connections
+                        database.connections, buckets.in_use, buckets.idle, buckets.max
                     ),
                 ),
                 ("Last failure of a read", self.last_failure.as_ref().map_or("none".to_owned(), LastFailure::text)),
@@ -151,15 +122,12 @@ impl Status {
                     "Connections",
                     format!(
                         "{} active, {} waiting for their client, at most {}",
-                        http.connections_active, http.connections_waiting, http.max_connections
+                        http.active, http.waiting, http.max_connections
                     ),
                 ),
                 (
                     "Requests that need the database",
-                    format!(
-                        "{} running, {} queued, at most {} at once",
-                        http.blocking_requests_running, http.blocking_requests_queued, http.max_blocking_requests
-                    ),
+                    format!("{} running, {} queued, at most {} at once", http.running, http.queued, http.max_running),
                 ),
             ],
         );

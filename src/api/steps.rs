@@ -78,9 +78,6 @@ fn add_cors_fields(api: &Api, request: &Request, fields: &mut Fields) {
     api.cors.add_fields(request, fields);
 }
 
-/// What OWASP's "REST Security Cheat Sheet" advises for answers that are no pages. Pages have a policy of their own, and
-/// say what they tell the pages to which they link.
 fn add_security_fields(_: &Api, _: &Request, fields: &mut Fields) {
-    fields.add("X-Content-Type-Options", "nosniff");
-    fields.add_default("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+    fields.protect();
 }

@@ -61,16 +61,9 @@ impl Arangodb {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::protocol;
     use super::*;
     use crate::bucket::rest::test_tables::{check_many, get_many_request, response};
-    use crate::config::{ArangodbSettings, LoginSettings};
-
-    fn protocol() -> Arangodb {
-        let mut settings = ArangodbSettings::default();
-        (settings.database, settings.collection) = ("profiles".to_owned(), "users".to_owned());
-        settings.rest.login = LoginSettings { username: Some("reader".to_owned()), ..LoginSettings::default() };
-        Arangodb::new(&settings)
-    }
 
     #[test]
     fn each_answer_of_the_tables_means_what_it_says() {

@@ -6,7 +6,7 @@ use crate::bucket::rest::Retry;
 use crate::bucket::rest::test_tables::{self, Scripted, get_request, id, shown};
 use crate::config::LoginSettings;
 
-fn protocol() -> Arangodb {
+pub(super) fn protocol() -> Arangodb {
     let mut settings = ArangodbSettings::default();
     (settings.database, settings.collection) = ("profiles".to_owned(), "users".to_owned());
     settings.rest.login = LoginSettings { username: Some("reader".to_owned()), ..LoginSettings::default() };

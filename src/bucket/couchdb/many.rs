@@ -72,13 +72,9 @@ impl Couchdb {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::protocol;
     use super::*;
     use crate::bucket::rest::test_tables::{check_many, response};
-    use crate::config::CouchdbSettings;
-
-    fn protocol() -> Couchdb {
-        Couchdb::new(&CouchdbSettings { database: "profiles".to_owned(), ..CouchdbSettings::default() })
-    }
 
     #[test]
     fn each_answer_of_the_tables_means_what_it_says() {

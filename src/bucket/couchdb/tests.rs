@@ -5,7 +5,7 @@ use crate::bucket::Cursor;
 use crate::bucket::rest::test_tables::{self, Scripted, get_request, id, shown};
 use crate::config::LoginSettings;
 
-fn protocol() -> Couchdb {
+pub(super) fn protocol() -> Couchdb {
     let mut settings = CouchdbSettings { database: "profiles".to_owned(), ..CouchdbSettings::default() };
     settings.rest.login = LoginSettings { username: Some("reader".to_owned()), ..LoginSettings::default() };
     Couchdb::new(&settings)
@@ -28,8 +28,8 @@ fn no_byte_of_an_id_is_taken_for_something_else() {
 fn what_is_exported_is_what_was_stored() {
     let body = br#"{"_id":"userprofile::a","_rev":"1-x","n":1.50,"o":{"_id":1}}"#;
     let response = test_tables::response(200, None, std::str::from_utf8(body).unwrap());
-    let found = protocol().read_document(&response, &id("a"), "the peer").unwrap();
-    assert_eq!(found.document.unwrap().text(), br#"{"n":1.50,"o":{"_id":1}}"#);
+    let read = protocol().read_document(&response, &id("a"), "the peer").unwrap();
+    assert_eq!(read.found.unwrap().text(), br#"{"n":1.50,"o":{"_id":1}}"#);
 }
 
 #[test]

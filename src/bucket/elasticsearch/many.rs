@@ -91,14 +91,10 @@ impl Elasticsearch {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::protocol;
     use super::*;
     use crate::bucket::rest::Completeness;
     use crate::bucket::rest::test_tables::{check_many, get_many_request, response};
-    use crate::config::ElasticsearchSettings;
-
-    fn protocol() -> Elasticsearch {
-        Elasticsearch::new(&ElasticsearchSettings { index: "profiles".to_owned(), ..ElasticsearchSettings::default() })
-    }
 
     #[test]
     fn each_answer_of_the_tables_means_what_it_says() {

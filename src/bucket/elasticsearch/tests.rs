@@ -5,7 +5,7 @@ use crate::bucket::Cursor;
 use crate::bucket::rest::Retry;
 use crate::bucket::rest::test_tables::{self, Scripted, get_request, id, shown};
 
-fn protocol() -> Elasticsearch {
+pub(super) fn protocol() -> Elasticsearch {
     Elasticsearch::new(&ElasticsearchSettings { index: "profiles".to_owned(), ..ElasticsearchSettings::default() })
 }
 
@@ -26,8 +26,8 @@ fn no_byte_of_an_id_is_taken_for_something_else() {
 fn a_document_comes_back_byte_for_byte() {
     let body = br#"{"_id":"userprofile::a","found":true,"_source": {"n":1.10, "u":"\u00e9"} }"#;
     let response = test_tables::response(200, None, std::str::from_utf8(body).unwrap());
-    let found = protocol().read_document(&response, &id("a"), "the peer").unwrap();
-    assert_eq!(found.document.unwrap().text(), br#"{"n":1.10, "u":"\u00e9"}"#);
+    let read = protocol().read_document(&response, &id("a"), "the peer").unwrap();
+    assert_eq!(read.found.unwrap().text(), br#"{"n":1.10, "u":"\u00e9"}"#);
 }
 
 /// An answer of a scroll with these ids.

@@ -10,7 +10,7 @@ use super::batch;
 use super::client::MAX_IDLE_AGE;
 use super::cluster::Cluster;
 use super::node_link::NodeLink;
-use super::protocol::{self, Exchange, Many, ManyOutcome, ReadOutcome, Warning};
+use super::protocol::{self, Exchange, ReadOutcome, Warning};
 use crate::bucket::remote::failure::Failure;
 use crate::bucket::remote::halves;
 use crate::bucket::{
@@ -48,32 +48,24 @@ impl RestConnection {
         })
     }
 
-    /// Makes attempts as for a read, and keeps the details of the last one, which `details` takes from a success.
+    /// Makes attempts as for a read, keeps the details of the last one, and reports what the node warned of.
     fn read<T>(
         &mut self,
-        attempt: impl FnMut(&mut dyn Exchange) -> Result<T, Failure>,
-        details: impl FnOnce(&mut T) -> Details,
+        attempt: impl FnMut(&mut dyn Exchange) -> Result<ReadOutcome<T>, Failure>,
     ) -> Result<T, BucketError> {
-        let mut outcome = attempts::run(&mut self.link, &Policy::read(&self.timeouts), attempt);
-        self.details = Some(match &mut outcome {
-            Ok(success) => details(success),
-            Err(failure) => std::mem::take(&mut failure.details),
-        });
-        outcome.map_err(|failure| failure.error)
-    }
-
-    /// Reads several documents by one exchange.
-    fn read_several(&mut self, many: &dyn Many, ids: &[DocumentId]) -> Result<Vec<Outcome>, BucketError> {
-        let ManyOutcome { outcomes, warnings, .. } =
-            self.read(|exchange| protocol::get_many(many, ids, exchange), |found| std::mem::take(&mut found.details))?;
-        self.report_warnings(&warnings);
-        Ok(outcomes)
-    }
-
-    fn report_warnings(&self, warnings: &[Warning]) {
-        for Warning { code, meaning } in warnings {
-            let observation = Observation::DatabaseWarned { code: *code, meaning };
-            self.link.cluster().access.observer.emit(&observation);
+        match attempts::run(&mut self.link, &Policy::read(&self.timeouts), attempt) {
+            Ok(ReadOutcome { found, warnings, details }) => {
+                self.details = Some(details);
+                for Warning { code, meaning } in warnings {
+                    let observation = Observation::DatabaseWarned { code, meaning };
+                    self.link.cluster().access.observer.emit(&observation);
+                }
+                Ok(found)
+            }
+            Err(failure) => {
+                self.details = Some(failure.details);
+                Err(failure.error)
+            }
         }
     }
 }
@@ -81,18 +73,18 @@ impl RestConnection {
 impl Bucket for RestConnection {
     fn get(&mut self, id: &DocumentId) -> Result<Option<Document>, BucketError> {
         let cluster = Arc::clone(self.link.cluster());
-        let ReadOutcome { document, warnings, .. } = self.read(
-            |exchange| protocol::get(cluster.protocol.as_ref(), id, exchange),
-            |found| std::mem::take(&mut found.details),
-        )?;
-        self.report_warnings(&warnings);
-        Ok(document)
+        self.read(|exchange| protocol::get(cluster.protocol.as_ref(), id, exchange))
     }
 
     fn get_many(&mut self, ids: &[DocumentId], take: &mut dyn FnMut(Outcome)) -> Result<(), BucketError> {
         let cluster = Arc::clone(self.link.cluster());
         match cluster.protocol.many() {
-            Some(many) => halves::read(self, ids, &mut |connection, ids| connection.read_several(many, ids), take),
+            Some(many) => {
+                let mut several = |connection: &mut Self, ids: &[DocumentId]| {
+                    connection.read(|exchange| protocol::get_many(many, ids, exchange))
+                };
+                halves::read(self, ids, &mut several, take)
+            }
             None => get_each(self, ids, take),
         }
     }

@@ -45,21 +45,24 @@ pub trait Protocol: Send + Sync {
     }
 }
 
-/// A success of a read.
-pub struct ReadOutcome {
-    /// The document; `None`: there is none under this id.
-    pub document: Option<Document>,
+/// A success of a read: of one document (`None`: there is none under this id), or of several.
+pub struct ReadOutcome<T = Option<Document>> {
+    /// What was found.
+    pub found: T,
     /// What the node warned of.
     pub warnings: Vec<Warning>,
     /// What the node said about its work.
     pub details: Details,
 }
 
-impl ReadOutcome {
-    /// A document, or none, without warnings and details.
+/// A success of a read of several documents: one outcome for each id, in their order.
+pub type ManyOutcome = ReadOutcome<Vec<Outcome>>;
+
+impl<T> ReadOutcome<T> {
+    /// What was found, without warnings and details.
     #[must_use]
-    pub fn new(document: Option<Document>) -> Self {
-        Self { document, warnings: Vec::new(), details: Details::default() }
+    pub fn new(found: T) -> Self {
+        Self { found, warnings: Vec::new(), details: Details::default() }
     }
 }
 
@@ -70,24 +73,6 @@ pub struct Warning {
     pub code: i64,
     /// What that means for us.
     pub meaning: &'static str,
-}
-
-/// A success of a read of several documents.
-pub struct ManyOutcome {
-    /// One for each id, in their order.
-    pub outcomes: Vec<Outcome>,
-    /// What the node warned of.
-    pub warnings: Vec<Warning>,
-    /// What the node said about its work.
-    pub details: Details,
-}
-
-impl ManyOutcome {
-    /// Outcomes without warnings and details.
-    #[must_use]
-    pub fn new(outcomes: Vec<Outcome>) -> Self {
-        Self { outcomes, warnings: Vec::new(), details: Details::default() }
-    }
 }
 
 /// Reading several documents in one exchange.

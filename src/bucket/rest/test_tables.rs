@@ -35,7 +35,7 @@ pub struct Row {
 /// The name that the tables have for an outcome.
 pub fn meaning(outcome: &Result<ReadOutcome, Failure>) -> &'static str {
     match outcome {
-        Ok(ReadOutcome { document: Some(_), .. }) => "document",
+        Ok(ReadOutcome { found: Some(_), .. }) => "document",
         Ok(_) => "not-found",
         Err(failure) => failure.error.kind().as_str(),
     }
@@ -61,7 +61,7 @@ pub fn response(status: u16, etag: Option<&str>, body: &str) -> Response {
 
 /// The same for a reader of profiles, who judges the document too.
 fn meaning_as_profile(outcome: &Result<ReadOutcome, Failure>) -> &'static str {
-    let Ok(ReadOutcome { document: Some(document), .. }) = outcome else { return meaning(outcome) };
+    let Ok(ReadOutcome { found: Some(document), .. }) = outcome else { return meaning(outcome) };
     match UserInDb::from_json(document.text()) {
         Ok(Some(_)) => "found",
         Ok(None) => "not-found",
@@ -120,7 +120,7 @@ pub fn check_many(many: &dyn Many, table: &str, database: &str) {
         let ids: Vec<DocumentId> = row.asked.iter().map(|username| id(username)).collect();
         let outcome = many.read_documents(&response(row.status, None, &row.body), &ids, "the peer");
         let (found, error) = match outcome {
-            Ok(found) => (Some(found.outcomes.iter().map(outcome_name).collect()), None),
+            Ok(read) => (Some(read.found.iter().map(outcome_name).collect()), None),
             Err(failure) => (None, Some(failure)),
         };
         let names = error.as_ref().map(|failure| (failure.error.kind().as_str(), retry(failure.retry)));

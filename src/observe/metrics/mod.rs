@@ -18,6 +18,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
+use serde::Serialize;
 
 use self::histogram::Histogram;
 use self::labels::{BucketLabels, Code, KindLabel, Outcome, Reason, RequestLabels, RouteLabels, State, Version};
@@ -80,82 +81,137 @@ pub struct Gauges {
     pub nodes_down: usize,
 }
 
-/// Values of a listener.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Values of a listener. Serialized, they are what `/status` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct HttpGauges {
     /// Connections that a thread works for, or that wait for one.
+    #[serde(rename = "connections_active")]
     pub active: usize,
     /// Connections that wait for their client.
+    #[serde(rename = "connections_waiting")]
     pub waiting: usize,
     /// Connections that may be open.
     pub max_connections: usize,
     /// Requests whose handlers may be waiting for the database.
+    #[serde(rename = "blocking_requests_running")]
     pub running: usize,
     /// Requests that wait for one of these to end.
+    #[serde(rename = "blocking_requests_queued")]
     pub queued: usize,
     /// How many such handlers may run at once.
+    #[serde(rename = "max_blocking_requests")]
     pub max_running: usize,
 }
 
-/// Values of the bucket connections.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Values of the bucket connections. Serialized, they are what `/status` says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BucketGauges {
     /// Lent to a request.
     pub in_use: usize,
     /// Kept open for the next one.
     pub idle: usize,
     /// How many there may be.
+    #[serde(rename = "max_connections")]
     pub max: usize,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut made = Maker { registry: Registry::default() };
-        let build: Family<Version, Gauge> = made.metric("build_info", "The version, as a label of the number 1");
+        let mut registry = Registry::default();
+        let build: Family<Version, Gauge> =
+            registered(&mut registry, "build_info", "The version, as a label of the number 1");
         build.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
-        made.registry.register_collector(Box::new(Process));
+        registry.register_collector(Box::new(Process));
         let metrics = Self {
-            requests: Series::new(made.metric("http_requests", "Answered requests")),
-            durations: Series::new(
-                made.metric("http_request_duration_seconds", "From a complete request to the end of its answer"),
+            requests: Series::new(registered(&mut registry, "http_requests", "Answered requests")),
+            durations: Series::new(registered(
+                &mut registry,
+                "http_request_duration_seconds",
+                "From a complete request to the end of its answer",
+            )),
+            problems: registered(
+                &mut registry,
+                "http_problems",
+                "Answers that are problems, by the code of the problem",
             ),
-            problems: made.metric("http_problems", "Answers that are problems, by the code of the problem"),
-            rejected: made
-                .metric("http_rejected", "Connections and requests that were refused or cut off, by the reason"),
-            connections: made.metric(
+            rejected: registered(
+                &mut registry,
+                "http_rejected",
+                "Connections and requests that were refused or cut off, by the reason",
+            ),
+            connections: registered(
+                &mut registry,
                 "http_connections",
                 "Open connections: served by a thread (active), or waiting for their client (waiting)",
             ),
-            max_connections: made
-                .metric("http_max_connections", "Connections that may be open ([http] max_connections)"),
-            blocking: made.metric(
+            max_connections: registered(
+                &mut registry,
+                "http_max_connections",
+                "Connections that may be open ([http] max_connections)",
+            ),
+            blocking: registered(
+                &mut registry,
                 "http_blocking_requests",
                 "Requests that need the database: in a handler (running), or waiting for one to end (queued)",
             ),
-            max_blocking: made.metric("http_max_blocking_requests", "Requests that may use the database at once"),
-            bucket_durations: Series::new(made.metric(
+            max_blocking: registered(
+                &mut registry,
+                "http_max_blocking_requests",
+                "Requests that may use the database at once",
+            ),
+            bucket_durations: Series::new(registered(
+                &mut registry,
                 "bucket_request_duration_seconds",
                 "From a lent bucket connection to the end of the operation, opening it included",
             )),
-            bucket_waits: made
-                .metric("bucket_wait_seconds", "How long requests waited for a bucket connection, where they had to"),
-            bucket_connections: made
-                .metric("bucket_connections", "Bucket connections: lent to a request (in_use), or kept open (idle)"),
-            max_bucket_connections: made
-                .metric("bucket_max_connections", "Bucket connections that may be open ([bucket] max_connections)"),
-            retries: made.metric("bucket_retries", "Attempts that were repeated, by what was done before"),
-            nodes: made.metric("bucket_nodes", "Nodes of the database, where they are known: up or down"),
-            topology_changes: made
-                .metric("bucket_topology_changes", "Times that the nodes of the database were found or changed"),
-            logins_refused: made.metric("bucket_logins_refused", "Logins that the database refused"),
-            invalid_documents: made
-                .metric("invalid_documents", "Stored documents that were read and are no user profiles"),
-            slow_operations: made
-                .metric("bucket_slow_operations", "Operations that took as long as [bucket] slow_operation, or longer"),
-            reloads: made.metric("reloads", "Times that the settings were read again (HUP): ok or refused"),
-            log_lines_dropped: made
-                .metric("log_lines_dropped", "Lines of the log that nobody took from standard error in time"),
-            registry: made.registry,
+            bucket_waits: registered(
+                &mut registry,
+                "bucket_wait_seconds",
+                "How long requests waited for a bucket connection, where they had to",
+            ),
+            bucket_connections: registered(
+                &mut registry,
+                "bucket_connections",
+                "Bucket connections: lent to a request (in_use), or kept open (idle)",
+            ),
+            max_bucket_connections: registered(
+                &mut registry,
+                "bucket_max_connections",
+                "Bucket connections that may be open ([bucket] max_connections)",
+            ),
+            retries: registered(
+                &mut registry,
+                "bucket_retries",
+                "Attempts that were repeated, by what was done before",
+            ),
+            nodes: registered(&mut registry, "bucket_nodes", "Nodes of the database, where they are known: up or down"),
+            topology_changes: registered(
+                &mut registry,
+                "bucket_topology_changes",
+                "Times that the nodes of the database were found or changed",
+            ),
+            logins_refused: registered(&mut registry, "bucket_logins_refused", "Logins that the database refused"),
+            invalid_documents: registered(
+                &mut registry,
+                "invalid_documents",
+                "Stored documents that were read and are no user profiles",
+            ),
+            slow_operations: registered(
+                &mut registry,
+                "bucket_slow_operations",
+                "Operations that took as long as [bucket] slow_operation, or longer",
+            ),
+            reloads: registered(
+                &mut registry,
+                "reloads",
+                "Times that the settings were read again (HUP): ok or refused",
+            ),
+            log_lines_dropped: registered(
+                &mut registry,
+                "log_lines_dropped",
+                "Lines of the log that nobody took from standard error in time",
+            ),
+            registry,
         };
         metrics.initialize_series();
         metrics
@@ -266,17 +322,11 @@ fn set(gauge: &Gauge, value: usize) {
     gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
 }
 
-/// Makes and registers metrics.
-struct Maker {
-    registry: Registry,
-}
-
-impl Maker {
-    fn metric<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
-        let metric = M::default();
-        self.registry.register(format!("userprofiles_{name}"), help, metric.clone());
-        metric
-    }
+/// Returns a metric that is exposed under this name.
+fn registered<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(format!("userprofiles_{name}"), help, metric.clone());
+    metric
 }
 
 #[cfg(test)]

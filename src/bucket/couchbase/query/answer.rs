@@ -45,7 +45,7 @@ pub fn read(status: u16, body: &[u8], id: &DocumentId, peer: &str, target: &Targ
         }
         _ => return Err(Failure::not_what_was_asked(peer, "it sent more than one row for one key")),
     };
-    Ok(ReadOutcome { document, warnings: warnings_of(&warnings), details })
+    Ok(ReadOutcome { found: document, warnings: warnings_of(&warnings), details })
 }
 
 /// Reads a complete response to the statement for many documents.
@@ -69,7 +69,7 @@ pub fn read_many(
         });
         put.map_err(|failure| failure.with_details(details.clone()))?;
     }
-    Ok(ManyOutcome { outcomes: outcomes.into_vec(), warnings: warnings_of(&warnings), details })
+    Ok(ManyOutcome { found: outcomes.into_vec(), warnings: warnings_of(&warnings), details })
 }
 
 fn open<'a>(status: u16, body: &'a JsonText, peer: &str, target: &Target) -> Result<Success<'a>, Failure> {
@@ -132,7 +132,7 @@ mod tests {
 
     fn kind(outcome: &Result<ReadOutcome, BucketError>) -> &'static str {
         match outcome {
-            Ok(ReadOutcome { document: Some(_), .. }) => "document",
+            Ok(ReadOutcome { found: Some(_), .. }) => "document",
             Ok(_) => "none",
             Err(error) => error.kind().as_str(),
         }
@@ -142,7 +142,7 @@ mod tests {
     fn the_document_is_what_stands_there_byte_by_byte() {
         let doc = "{\"b\":1.50 , \"a\":123456789012345678901234567890,\n\"c\":\"\\u00e9\\/\"}";
         let answer = row(&format!("{{\"id\":\"userprofile::a\",\"cas\":1,\"kind\":\"json\",\"doc\":{doc}}}")).unwrap();
-        assert_eq!(answer.document.unwrap().text(), doc.as_bytes());
+        assert_eq!(answer.found.unwrap().text(), doc.as_bytes());
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod tests {
         body[place] = 0xE9;
         let target = Target { keyspace: Keyspace::new("b", "_default", "_default"), username: None };
         let id = DocumentId::of(&Username::parse("a").unwrap());
-        let document = read(200, &body, &id, "the peer", &target).ok().unwrap().document.unwrap();
+        let document = read(200, &body, &id, "the peer", &target).ok().unwrap().found.unwrap();
         assert_eq!(document.text(), b"{\"username\":\"Ren\xe9\"}");
         assert_eq!(UserInDb::from_json(document.text()).unwrap_err(), InvalidDocument::NotUtf8);
     }
@@ -219,7 +219,7 @@ mod tests {
             ("7", None, None),
         ] {
             let body = format!(r#"{{"results":[],"status":"success","metrics":{metrics}}}"#);
-            let ReadOutcome { document, details, .. } = found(200, &body).ok().unwrap();
+            let ReadOutcome { found: document, details, .. } = found(200, &body).ok().unwrap();
             assert!(document.is_none(), "{metrics}");
             assert_eq!(details, Details { code: None, elapsed, execution }, "{metrics}");
         }

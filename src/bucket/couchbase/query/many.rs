@@ -69,7 +69,7 @@ mod tests {
         let body = r#"{"results":[],"warnings":[{"code":5503}],"status":"success","metrics":{"elapsedTime":"3ms"}}"#;
         let found =
             protocol().read_documents(&response(200, None, body), &[id("a"), id("b")], "the peer").ok().unwrap();
-        assert_eq!(found.outcomes.len(), 2);
+        assert_eq!(found.found.len(), 2);
         assert_eq!(found.warnings.first().map(|warning| warning.code), Some(5503));
         assert_eq!(found.details.elapsed, Some(std::time::Duration::from_millis(3)));
         let row = r#"{"results":[{"id":"x","doc":1}],"status":"success","metrics":{"elapsedTime":"3ms"}}"#;

@@ -23,7 +23,7 @@ fn every_code_of_the_facts_has_its_row_and_its_remedy() {
 fn the_document_is_the_body_whatever_it_says() {
     for text in [" {\"b\":1.50}\n", r#"{"code":"DocumentNotFound","message":"x"}"#, "[]", "not JSON", "\0\u{1}"] {
         let answer = answer_for("a", &response(200, Some("18086a5f2b3c0000"), text)).unwrap();
-        assert_eq!(answer.document.unwrap().text(), text.as_bytes());
+        assert_eq!(answer.found.unwrap().text(), text.as_bytes());
     }
 }
 

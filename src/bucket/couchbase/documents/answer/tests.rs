@@ -32,7 +32,7 @@ fn the_document_is_what_was_stored_byte_by_byte() {
     let mochi = encoded.replace('é', "\\u00e9").replace('😀', "\\ud83d\\ude00").replace('/', "\\/");
     for literal in [encoded, mochi] {
         let answer = envelope("", &format!(r#","json":{literal},"xattrs":{{"_sync":{{"a":[{{}}]}}}}"#)).unwrap();
-        assert_eq!(answer.document.unwrap().text(), text.as_bytes());
+        assert_eq!(answer.found.unwrap().text(), text.as_bytes());
     }
 }
 
@@ -40,7 +40,7 @@ fn the_document_is_what_was_stored_byte_by_byte() {
 fn before_5_5_the_document_stands_there_itself() {
     for text in [r#"{"a" : 1.50}"#, "[1, 2]", "null", "0", "false"] {
         let answer = envelope("", &format!(r#","json":{text}"#)).unwrap();
-        assert_eq!(answer.document.unwrap().text(), text.as_bytes());
+        assert_eq!(answer.found.unwrap().text(), text.as_bytes());
     }
 }
 
