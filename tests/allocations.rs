@@ -45,10 +45,13 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Allocations for a request whose answer is made from memory, as counted. If one can be lowered, lower it here.
-const PER_404: usize = 19;
+const PER_404: usize = 18;
 const PER_OPTIONS: usize = 12;
 
-const REQUESTS: usize = 1000;
+/// The median of several batches is compared. What the process allocates besides (the watcher wakes up now and then, and a
+/// second worker's buffers grow when it first gets a request) falls into few of them.
+const BATCHES: usize = 21;
+const REQUESTS_PER_BATCH: usize = 100;
 
 #[test]
 fn a_request_on_a_warm_connection_allocates_no_more_than_it_did() {
@@ -71,9 +74,15 @@ fn a_request_on_a_warm_connection_allocates_no_more_than_it_did() {
     let options = format!("OPTIONS /users/johndoe HTTP/1.1\r\n{fields}");
     for (request, end, most) in [(not_found, &b"}"[..], PER_404), (options, &b"\r\n\r\n"[..], PER_OPTIONS)] {
         (0..100).for_each(|_| exchange(&mut client, request.as_bytes(), end));
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        (0..REQUESTS).for_each(|_| exchange(&mut client, request.as_bytes(), end));
-        let each = (ALLOCATIONS.load(Ordering::Relaxed) - before).div_ceil(REQUESTS);
+        let mut counts: Vec<usize> = (0..BATCHES)
+            .map(|_| {
+                let before = ALLOCATIONS.load(Ordering::Relaxed);
+                (0..REQUESTS_PER_BATCH).for_each(|_| exchange(&mut client, request.as_bytes(), end));
+                ALLOCATIONS.load(Ordering::Relaxed) - before
+            })
+            .collect();
+        println!("{counts:?}");
+        let each = counts.select_nth_unstable(BATCHES / 2).1.div_ceil(REQUESTS_PER_BATCH);
         println!("{each} allocations for {}", &request[..request.find(" HTTP").unwrap()]);
         assert!(each <= most, "{each} allocations, {most} were enough, for {request}");
     }
