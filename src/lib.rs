@@ -43,6 +43,7 @@ pub mod model;
 pub mod observe;
 pub mod pages;
 pub mod problem;
+pub mod systemd;
 mod threads;
 pub mod users;
 

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use userprofiles::api::Api;
-use userprofiles::bucket::BucketPool;
 use userprofiles::bucket::embedded::Embedded;
+use userprofiles::bucket::{BucketPool, PoolOptions};
 use userprofiles::config::{ListenAddress, Sources, load};
-use userprofiles::http::{Limits, Server, Workforce, bind};
+use userprofiles::http::{Limits, Server, Service, TrustedProxies, Workforce, bind};
 use userprofiles::observe::Observer;
 
 struct Counting;
@@ -59,11 +59,11 @@ fn a_request_on_a_warm_connection_allocates_no_more_than_it_did() {
     let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings;
     let observer = Observer::default();
     let database = Arc::new(Embedded::create(&folder.path().join("x.db")).unwrap());
-    let buckets = Arc::new(BucketPool::new(database, &settings.bucket, 1, &observer));
+    let buckets = Arc::new(BucketPool::new(database, PoolOptions::new(&settings.bucket, 1), &observer));
     let application = Api::new(buckets, &settings.http, &observer).into_application();
     let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap().listeners;
-    let limits = Limits::from(&settings.http);
-    let server = Server::start(listeners, application, limits, Workforce::new("test", 1), &observer).unwrap();
+    let service = Service::new(application, Limits::from(&settings.http), TrustedProxies::default());
+    let server = Server::start(listeners, service, Workforce::new("test", 1), &observer).unwrap();
     let mut client = TcpStream::connect(&server.addresses()[0]).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
 

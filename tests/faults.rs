@@ -8,7 +8,7 @@ use std::time::Duration;
 use rouille::Response;
 use support::client::Client;
 use userprofiles::config::{ListenAddress, Sources, load};
-use userprofiles::http::{Application, Class, Limits, Plan, Server, Workforce, bind};
+use userprofiles::http::{Application, Class, Limits, Plan, Server, Service, TrustedProxies, Workforce, bind};
 use userprofiles::observe::Observer;
 
 /// A server whose handler panics on `/immediate` and on `/blocking`.
@@ -21,7 +21,8 @@ fn server() -> Server {
     let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings;
     let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap().listeners;
     let limits = Limits { drain_timeout: Duration::from_secs(5), ..Limits::from(&settings.http) };
-    Server::start(listeners, application, limits, Workforce::new("test", 2), &Observer::default()).unwrap()
+    let service = Service::new(application, limits, TrustedProxies::default());
+    Server::start(listeners, service, Workforce::new("test", 2), &Observer::default()).unwrap()
 }
 
 #[test]
@@ -52,9 +53,8 @@ fn a_drained_server_can_be_dropped_with_its_parts() {
     });
     let settings = load(&Sources { search: Vec::new(), ..Sources::default() }).unwrap().settings;
     let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap().listeners;
-    let limits = Limits::from(&settings.http);
-    let server =
-        Server::start(listeners, application, limits, Workforce::new("test", 2), &Observer::default()).unwrap();
+    let service = Service::new(application, Limits::from(&settings.http), TrustedProxies::default());
+    let server = Server::start(listeners, service, Workforce::new("test", 2), &Observer::default()).unwrap();
     let mut client = Client::connect(server.addresses()[0].parse().unwrap());
     assert_eq!(client.request("GET", "/", "").text(), "fine");
     server.finish_drain();

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use userprofiles::bucket::driver::IfMissing;
-use userprofiles::bucket::{BucketPool, Trace, drivers};
+use userprofiles::bucket::{BucketPool, PoolOptions, Trace, drivers};
 use userprofiles::clock::{self, Deadline};
 use userprofiles::config::{DatabaseName, Settings, Sources, load};
 use userprofiles::observe::Observer;
@@ -43,7 +43,7 @@ fn main() -> Result<(), Failure> {
         "ours" => {
             let observer = Observer::default();
             let database = drivers::open(&settings, IfMissing::Refuse, &observer)?;
-            let pool = BucketPool::new(Arc::clone(&database), &settings.bucket, threads, &observer);
+            let pool = BucketPool::new(Arc::clone(&database), PoolOptions::new(&settings.bucket, threads), &observer);
             run(threads, seconds, || ours(&pool, timeout))?
         }
         "bare" => match settings.bucket.database {

@@ -44,9 +44,23 @@ pub struct Admin {
     public: Monitor,
     settings: Arc<EffectiveSettings>,
     readiness: Readiness,
-    started_at: SystemTime,
-    since: Instant,
+    started: Started,
     observer: Observer,
+}
+
+/// When the program was started.
+#[derive(Clone, Copy, Debug)]
+pub struct Started {
+    at: SystemTime,
+    since: Instant,
+}
+
+impl Started {
+    /// Returns the present moment.
+    #[must_use]
+    pub fn now() -> Self {
+        Self { at: clock::wall(), since: clock::now() }
+    }
 }
 
 impl Admin {
@@ -56,18 +70,10 @@ impl Admin {
         buckets: Arc<BucketPool>,
         public: Monitor,
         settings: Arc<EffectiveSettings>,
+        started: Started,
         observer: &Observer,
     ) -> Self {
-        let (started_at, since) = (clock::wall(), clock::now());
-        Self {
-            buckets,
-            public,
-            settings,
-            readiness: Readiness::default(),
-            started_at,
-            since,
-            observer: observer.clone(),
-        }
+        Self { buckets, public, settings, readiness: Readiness::default(), started, observer: observer.clone() }
     }
 
     /// Returns it as something that a listener can serve.

@@ -60,12 +60,12 @@ impl Status {
         });
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            started: rfc3339(admin.started_at),
-            uptime_s: clock::now().saturating_duration_since(admin.since).as_secs(),
+            started: rfc3339(admin.started.at),
+            uptime_s: clock::now().saturating_duration_since(admin.started.since).as_secs(),
             database: Database {
                 name: database.name().as_str(),
                 description: database.describe(),
-                connections: admin.buckets.connections().as_str(),
+                connections: admin.buckets.options().connections.as_str(),
             },
             nodes: nodes.collect(),
             last_failure: recent.of_database().map(LastFailure::from),

@@ -35,7 +35,7 @@ pub(super) fn read_user(api: &Api, username: &Username, request: &Request, conte
 
 /// The deadline of a request that asks the database, and its names.
 pub(super) fn bounds(api: &Api, request: &Request, context: &RequestContext) -> (Deadline, Trace) {
-    let deadline = Deadline::after(clock::now(), api.buckets.operation_timeout()).earlier(context.deadline());
+    let deadline = Deadline::after(clock::now(), api.buckets.options().timeouts.operation).earlier(context.deadline());
     (deadline, Trace::of(context.request_id(), request.header("traceparent")))
 }
 

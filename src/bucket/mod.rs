@@ -36,7 +36,7 @@ pub use document::{CreateOptions, Cursor, Document, Listed, NewDocument, Order, 
 pub use error::{BucketError, ErrorKind};
 pub use json_line::write_line;
 pub use members::Members;
-pub use pool::BucketPool;
+pub use pool::{BucketPool, PoolOptions};
 pub use trace::Trace;
 
 use std::path::PathBuf;

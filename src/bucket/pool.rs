@@ -23,13 +23,39 @@ use crate::model::DocumentId;
 use crate::observe::metrics::BucketGauges;
 use crate::observe::{Observation, Observer, SlowOperation};
 
+/// What holds for the connections of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolOptions {
+    /// How long operations may take.
+    pub timeouts: BucketTimeouts,
+    /// How long a request may wait for a connection.
+    pub wait_timeout: Duration,
+    /// What takes as long is logged.
+    pub slow_operation: Duration,
+    /// Whether connections are kept.
+    pub connections: Connections,
+    /// How many there may be at once; one at least.
+    pub max_connections: u32,
+}
+
+impl PoolOptions {
+    /// Returns those of `[bucket]`; `max_connections` is for when no setting says otherwise.
+    #[must_use]
+    pub fn new(settings: &BucketSettings, max_connections: u32) -> Self {
+        Self {
+            timeouts: BucketTimeouts::from(settings),
+            wait_timeout: settings.wait_timeout,
+            slow_operation: settings.slow_operation,
+            connections: settings.connections,
+            max_connections: settings.max_connections.unwrap_or(max_connections).max(1),
+        }
+    }
+}
+
 /// Lends bucket connections.
 pub struct BucketPool {
     database: Arc<dyn Database>,
-    timeouts: BucketTimeouts,
-    wait_timeout: Duration,
-    slow_operation: Duration,
-    connections: Connections,
+    options: PoolOptions,
     observer: Observer,
     permits: r2d2::Pool<PermitMaker>,
     /// How many connections are open.
@@ -39,30 +65,29 @@ pub struct BucketPool {
 impl BucketPool {
     /// Makes at most `max_connections` permits. Opens no connection: the server starts while the database is down.
     #[must_use]
-    pub fn new(
-        database: Arc<dyn Database>,
-        settings: &BucketSettings,
-        max_connections: u32,
-        observer: &Observer,
-    ) -> Self {
+    pub fn new(database: Arc<dyn Database>, options: PoolOptions, observer: &Observer) -> Self {
         let one_thread = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("bucket-permits").build();
         let permits = r2d2::Pool::builder()
-            .max_size(max_connections.max(1))
+            .max_size(options.max_connections)
             .test_on_check_out(false)
             .idle_timeout(None)
             .max_lifetime(None)
             .thread_pool(Arc::new(one_thread))
             .build_unchecked(PermitMaker);
-        Self {
-            database,
-            timeouts: BucketTimeouts::from(settings),
-            wait_timeout: settings.wait_timeout,
-            slow_operation: settings.slow_operation,
-            connections: settings.connections,
-            observer: observer.clone(),
-            permits,
-            open: Arc::default(),
-        }
+        Self { database, options, observer: observer.clone(), permits, open: Arc::default() }
+    }
+
+    /// Returns a pool of connections to the same database with other options. Those that this one has lent or kept are not
+    /// among them.
+    #[must_use]
+    pub fn with_options(&self, options: PoolOptions) -> Self {
+        Self::new(Arc::clone(&self.database), options, &self.observer)
+    }
+
+    /// What holds for its connections.
+    #[must_use]
+    pub fn options(&self) -> &PoolOptions {
+        &self.options
     }
 
     /// Lends a connection, with `deadline` and `trace` set, to `operation`. Waits for a permit for `wait_timeout` at most,
@@ -78,7 +103,7 @@ impl BucketPool {
         operation: impl FnOnce(&mut dyn Bucket) -> Result<T, BucketError>,
     ) -> Result<T, BucketError> {
         let asked_at = clock::now();
-        let wait = self.wait_timeout.min(deadline.remaining(asked_at));
+        let wait = self.options.wait_timeout.min(deadline.remaining(asked_at));
         let permit = self.permits.get_timeout(wait).map_err(|_| BucketError::Busy { waited: wait });
         let start = clock::now();
         let database = self.database.name();
@@ -101,20 +126,20 @@ impl BucketPool {
         let kind = outcome.as_ref().err().map(BucketError::kind);
         report(kind.map_or("ok", ErrorKind::as_str), Some(&*bucket), end);
         let is_sound = kind.is_none_or(ErrorKind::is_of_one_document);
-        if is_sound && self.connections == Connections::Pooled {
+        if is_sound && self.options.connections == Connections::Pooled {
             permit.idle = Some(Idle { bucket, idle_since: end });
         }
         outcome
     }
 
     fn open(&self, deadline: Deadline) -> Result<OpenBucket, BucketError> {
-        let bucket = get_bucket(self.database.as_ref(), &self.timeouts, deadline)?;
+        let bucket = get_bucket(self.database.as_ref(), &self.options.timeouts, deadline)?;
         self.open.fetch_add(1, Ordering::Relaxed);
         Ok(OpenBucket { bucket, open: Arc::clone(&self.open) })
     }
 
     fn report_if_slow(&self, trace: &Trace, outcome: &'static str, bucket: Option<&dyn Bucket>, duration: Duration) {
-        if duration < self.slow_operation {
+        if duration < self.options.slow_operation {
             return;
         }
         let details = bucket.and_then(Bucket::last_details).unwrap_or_default();
@@ -136,7 +161,7 @@ impl BucketPool {
     /// # Errors
     /// As [`get_bucket`] and [`Bucket::get`].
     pub fn probe(&self, deadline: Deadline, trace: &Trace, id: &DocumentId) -> Result<Option<Document>, BucketError> {
-        let mut bucket = get_bucket(self.database.as_ref(), &self.timeouts, deadline)?;
+        let mut bucket = get_bucket(self.database.as_ref(), &self.options.timeouts, deadline)?;
         bucket.set_trace(trace);
         bucket.get(id)
     }
@@ -145,12 +170,6 @@ impl BucketPool {
     #[must_use]
     pub fn database(&self) -> &dyn Database {
         self.database.as_ref()
-    }
-
-    /// Whether they are kept.
-    #[must_use]
-    pub fn connections(&self) -> Connections {
-        self.connections
     }
 
     /// How many connections there are at the moment.
@@ -163,12 +182,6 @@ impl BucketPool {
             idle: self.open.load(Ordering::Relaxed).saturating_sub(in_use),
             max: self.permits.max_size() as usize,
         }
-    }
-
-    /// How long one operation may take.
-    #[must_use]
-    pub fn operation_timeout(&self) -> Duration {
-        self.timeouts.operation
     }
 }
 

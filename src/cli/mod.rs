@@ -11,7 +11,6 @@ pub mod get;
 pub mod import;
 pub mod interruption;
 pub mod ready;
-mod reload;
 pub mod serve;
 
 use std::io::{self, BufWriter, Write};
@@ -35,7 +34,7 @@ use import::ImportSource;
 use interruption::{FOR_COMMANDS, Interruption};
 
 use crate::model::DocumentId;
-use crate::observe::format::{self, Delivery};
+use crate::observe::format::{self, Delivery, LogFormatter};
 use crate::observe::{Observation, Observer};
 
 /// How a command ended; the numbers are the exit codes.
@@ -105,19 +104,24 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     };
     let delivery = if matches!(command, Command::Serve(_)) { Delivery::Queued } else { Delivery::Direct };
     let observer = Observer::default();
-    format::init(&loaded.settings.log, loaded.rust_log.as_deref(), delivery, &observer)
+    let log_formatter = format::init(&loaded.settings.log, loaded.rust_log.as_deref(), delivery, &observer)
         .context("cannot start a thread")?;
     observer.set_access_log(loaded.settings.log.access);
     for warning in &loaded.warnings {
         observer.emit(&Observation::SettingsWarning(warning));
     }
-    run_command(command, &loaded, &sources, &observer)
+    run_command(command, &loaded, &sources, (log_formatter, &observer))
 }
 
-fn run_command(command: Command, loaded: &Loaded, sources: &Sources, observer: &Observer) -> anyhow::Result<Exit> {
+fn run_command(
+    command: Command,
+    loaded: &Loaded,
+    sources: &Sources,
+    (log_formatter, observer): (LogFormatter, &Observer),
+) -> anyhow::Result<Exit> {
     let timeouts = BucketTimeouts::from(&loaded.settings.bucket);
     match command {
-        Command::Serve(flags) => serve::run(loaded, sources, flags.import.as_deref(), observer),
+        Command::Serve(flags) => serve::run(loaded, sources, flags.import.as_deref(), (log_formatter, observer)),
         Command::Import(file, create) => {
             let has_factor = create.is_some_and(|options| options.replication_factor.is_some());
             if has_factor && loaded.settings.bucket.database != DatabaseName::Cassandra {

@@ -105,24 +105,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_at_once() {
+    fn addresses_threads_and_the_choice_of_the_database_wait() {
         let loaded = loaded(&[]);
-        let at_once = settings(&loaded).filter(|setting| setting.reload == Reload::AtOnce);
-        let of = ["couchbase", "log"];
-        let at_once: Vec<String> = at_once
+        let waiting = settings(&loaded).filter(|setting| setting.reload == Reload::AtRestart);
+        let of = ["http", "admin", "bucket", "embedded", "couchbase", "log"];
+        let waiting: Vec<String> = waiting
             .filter(|setting| of.contains(&setting.name.section))
             .map(|setting| setting.name.to_string())
             .collect();
         assert_eq!(
-            at_once,
+            waiting,
             [
-                "[couchbase] password_file",
-                "[couchbase] ca_file",
-                "[couchbase] client_certificate_file",
-                "[couchbase] client_key_file",
-                "[couchbase] danger_accept_invalid_certificates",
-                "[log] level",
-                "[log] access",
+                "[http] listen",
+                "[http] unix_mode",
+                "[http] workers",
+                "[admin] listen",
+                "[bucket] database",
+                "[embedded] path",
+                "[couchbase] connection_string",
+                "[couchbase] bucket",
+                "[couchbase] scope",
+                "[couchbase] collection",
+                "[couchbase] username",
+                "[couchbase] api",
+                "[couchbase] network",
             ]
         );
     }

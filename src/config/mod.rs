@@ -28,7 +28,7 @@ pub use sections::{
     Network, RestSettings, Settings, TlsSettings,
 };
 pub use setting::{
-    ListenAddress, SecretSource, Url, UrlScheme, Verification, bracketed, host_and_port, is_loopback,
+    ListenAddress, SecretSource, TrustedProxy, Url, UrlScheme, Verification, bracketed, host_and_port, is_loopback,
     mongodb_uri_has_tls,
 };
 pub use sources::Sources;

@@ -10,16 +10,21 @@
 //! wait in the poller and cost a buffer; every wait for a client has a deadline. Nothing here knows of users.
 
 mod application;
+pub mod client;
 pub mod connection;
 mod context;
 pub mod limits;
 pub mod message;
 mod net;
+pub mod proxies;
 mod server;
+mod service;
 
 pub use application::{Application, Class, Completer, Fields, Handler, Plan, Planner};
 pub use context::{NO_ROUTE, ProblemView, RequestContext};
 pub use limits::Limits;
 pub use message::grammar::{has_valid_triplets, path_of};
 pub use net::{Listener, bind, clamp_connections};
+pub use proxies::TrustedProxies;
 pub use server::{Monitor, Server, Workforce};
+pub use service::Service;

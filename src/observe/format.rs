@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
 use log::{Level, LevelFilter, Log, Metadata, Record};
@@ -27,6 +28,34 @@ enum Style {
     Json,
 }
 
+impl Style {
+    const ALL: [Self; 3] = [Self::Journal, Self::Text, Self::Json];
+
+    fn of(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Json => Self::Json,
+            LogFormat::Auto if is_journal() => Self::Journal,
+            LogFormat::Auto => Self::Text,
+        }
+    }
+}
+
+/// Changes how lines look while the program runs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LogFormatter(Arc<AtomicU8>);
+
+impl LogFormatter {
+    /// Writes lines in this format from now on.
+    pub fn set(&self, format: LogFormat) {
+        self.0.store(Style::of(format) as u8, Ordering::Relaxed);
+    }
+
+    fn style(&self) -> Style {
+        let number = self.0.load(Ordering::Relaxed);
+        Style::ALL.into_iter().find(|style| *style as u8 == number).unwrap_or(Style::Text)
+    }
+}
+
 /// How lines get to standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -40,12 +69,14 @@ pub enum Delivery {
 ///
 /// # Errors
 /// If the operating system has no thread for the log.
-pub fn init(settings: &LogSettings, rust_log: Option<&str>, delivery: Delivery, observer: &Observer) -> io::Result<()> {
-    let style = match settings.format {
-        LogFormat::Json => Style::Json,
-        LogFormat::Auto if is_journal() => Style::Journal,
-        LogFormat::Auto => Style::Text,
-    };
+pub fn init(
+    settings: &LogSettings,
+    rust_log: Option<&str>,
+    delivery: Delivery,
+    observer: &Observer,
+) -> io::Result<LogFormatter> {
+    let formatter = LogFormatter(Arc::new(AtomicU8::new(Style::of(settings.format) as u8)));
+    let style = formatter.clone();
     let mut builder = env_logger::Builder::new();
     match rust_log {
         Some(filters) => builder.filter_level(settings.level).parse_filters(filters),
@@ -60,12 +91,12 @@ pub fn init(settings: &LogSettings, rust_log: Option<&str>, delivery: Delivery, 
             let observer = observer.clone();
             Some(LogQueue::start(io::stderr(), move |lines| {
                 observer.emit(&Observation::LogLinesDropped { lines });
-                dropped(style, lines)
+                dropped(style.style(), lines)
             })?)
         }
     };
     // A second call finds the logger in place: nothing is lost.
-    let _ = log::set_boxed_logger(Box::new(Logger { filter, style, queue }));
+    let _ = log::set_boxed_logger(Box::new(Logger { filter, formatter: formatter.clone(), queue }));
     if rust_log.is_none() {
         set_level(settings.level);
     }
@@ -74,13 +105,13 @@ pub fn init(settings: &LogSettings, rust_log: Option<&str>, delivery: Delivery, 
         let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
         log::error!("panicked at {place}");
     }));
-    Ok(())
+    Ok(formatter)
 }
 
 /// `env_logger` says which records are wanted.
 struct Logger {
     filter: env_logger::Logger,
-    style: Style,
+    formatter: LogFormatter,
     queue: Option<Arc<LogQueue>>,
 }
 
@@ -93,7 +124,7 @@ impl Log for Logger {
         if !self.filter.matches(record) {
             return;
         }
-        let line = line(self.style, record);
+        let line = line(self.formatter.style(), record);
         match &self.queue {
             Some(queue) if record.target() == ACCESS => queue.push(&line, Importance::Access),
             Some(queue) => queue.push(&line, Importance::Other),

@@ -107,6 +107,16 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::Imported { rejected: 0, summary } => info!("import: {summary}"),
         Observation::Imported { summary, .. } => warn!("import: {summary}; serving the documents that are stored"),
         Observation::DatabaseOpened { database, description } => info!("database: {database} ({description})"),
+        Observation::SocketsInherited { setting, sockets } => {
+            info!("the service manager has passed {sockets} sockets, which are used instead of {setting}");
+        }
+        Observation::NotificationFailed { error } => {
+            warn!("the service manager ($NOTIFY_SOCKET) could not be notified: {error}");
+        }
+        Observation::SelfCheckFailed { address, error } => error!(
+            "the listener at {address} does not answer this program itself ({error}); the service manager restarts it if \
+             that goes on (WatchdogSec=)"
+        ),
         Observation::Listening { url } => info!("listening on {url}"),
         Observation::AdminListening { url } => info!("operators: {url} (/live, /ready, /metrics, /status)"),
         Observation::TryCommand { command } => info!("try: {command}"),

@@ -15,7 +15,6 @@ mod writer;
 pub use observer::Observer;
 
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::config::DatabaseName;
@@ -72,6 +71,25 @@ pub enum Observation<'a> {
     DrainCutShort {
         /// How many requests.
         unanswered: usize,
+    },
+    /// The service manager has passed sockets, which are used in place of a setting.
+    SocketsInherited {
+        /// The setting, and how to change it.
+        setting: &'a str,
+        /// How many sockets.
+        sockets: usize,
+    },
+    /// The service manager could not be notified; emitted once.
+    NotificationFailed {
+        /// The operating system's error.
+        error: &'a std::io::Error,
+    },
+    /// The public listener did not answer the program's own request.
+    SelfCheckFailed {
+        /// Which address was asked.
+        address: &'a dyn Display,
+        /// The operating system's error.
+        error: &'a std::io::Error,
     },
     /// A handler panicked, and its request got a 500; or, with `-` for an id, a worker did, and its connection was closed.
     WorkerPanicked {
@@ -320,7 +338,6 @@ pub enum Observation<'a> {
 }
 
 /// One answer, for the access line.
-#[derive(Debug)]
 pub struct Answered<'a> {
     /// As it came.
     pub method: &'a str,
@@ -336,8 +353,8 @@ pub struct Answered<'a> {
     pub duration: Duration,
     /// The request's id, the client's own or ours.
     pub request_id: &'a str,
-    /// The client's address; `None` on a unix socket.
-    pub client: Option<SocketAddr>,
+    /// The client's address; `None` where none is known, as on a unix socket.
+    pub client: Option<&'a dyn Display>,
     /// Such as `HTTP/1.1`.
     pub protocol: &'static str,
     /// The problem that was answered.

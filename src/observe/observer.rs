@@ -3,8 +3,8 @@
 //! Invariant: each observation goes to three consumers, each of which decides what to do with it: the metrics, the last
 //! failures, and the log.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::metrics::Metrics;
 use super::recent::Recent;
@@ -33,6 +33,8 @@ enum Audience {
 struct Consumers {
     /// Which answers have an access line, as a number of [`AccessLog`].
     access: AtomicU8,
+    /// The id of the requests that the program sends to itself.
+    own_request_id: OnceLock<String>,
     metrics: Metrics,
     recent: Recent,
 }
@@ -40,6 +42,9 @@ struct Consumers {
 impl Observer {
     /// Records an observation. Never blocks for longer than writing one log line takes, and never fails.
     pub fn emit(&self, observation: &Observation<'_>) {
+        if self.is_own(observation) {
+            return;
+        }
         let is_of_listener = matches!(observation, Observation::Answered(_) | Observation::Rejected { .. });
         if self.audience == Audience::Public || !is_of_listener {
             self.consumers.metrics.count(observation);
@@ -59,6 +64,18 @@ impl Observer {
     /// Sets which answers have an access line from now on.
     pub fn set_access_log(&self, access: AccessLog) {
         self.consumers.access.store(access as u8, Ordering::Relaxed);
+    }
+
+    /// Returns an id for requests that the program sends to itself. Their answers are neither logged nor counted: they say
+    /// nothing about users, and one every few seconds would bury what does.
+    #[must_use]
+    pub fn hide_own_requests(&self) -> &str {
+        self.consumers.own_request_id.get_or_init(|| format!("{:032x}", fastrand::u128(..)))
+    }
+
+    fn is_own(&self, observation: &Observation<'_>) -> bool {
+        let Observation::Answered(answered) = observation else { return false };
+        self.consumers.own_request_id.get().is_some_and(|own| own == answered.request_id)
     }
 
     /// What was counted.

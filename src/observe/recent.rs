@@ -1,6 +1,6 @@
 //! The last failures, so that `/status` can show them without a search in the log.
 //!
-//! Invariant: bounded: one failure of the database, and one for each of at most 256 nodes. The texts are those of
+//! Invariant: bounded: one failure of the database, one reload, and one failure for each of at most 256 nodes. The texts are those of
 //! the log, so no document, no value of one and no secret is in them.
 
 use std::collections::BTreeMap;
@@ -30,6 +30,8 @@ pub struct Recent(Mutex<Failures>);
 #[derive(Debug, Default)]
 struct Failures {
     database: Option<Failure>,
+    /// The last reload, if it was refused.
+    reload: Option<Failure>,
     nodes: BTreeMap<String, Failure>,
 }
 
@@ -40,6 +42,10 @@ impl Recent {
             Observation::BucketFailed { reason, .. } => {
                 self.0.lock().database = Some(Failure { at: clock::wall(), reason: reason.to_string() });
             }
+            Observation::ReloadRefused { reason } => {
+                self.0.lock().reload = Some(Failure { at: clock::wall(), reason: reason.to_string() });
+            }
+            Observation::SettingsReloaded => self.0.lock().reload = None,
             Observation::NodeDown { node, reason, .. }
             | Observation::NodeUnreachable { node, reason, .. }
             | Observation::NodeErring { node, reason, .. } => {
@@ -60,6 +66,12 @@ impl Recent {
     #[must_use]
     pub fn of_database(&self) -> Option<Failure> {
         self.0.lock().database.clone()
+    }
+
+    /// The last reload, if it was refused.
+    #[must_use]
+    pub fn of_reload(&self) -> Option<Failure> {
+        self.0.lock().reload.clone()
     }
 
     /// The last failure of a node, if there was any.

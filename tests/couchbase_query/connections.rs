@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use userprofiles::bucket::{BucketPool, Trace};
+use userprofiles::bucket::{BucketPool, PoolOptions, Trace};
 use userprofiles::clock;
 use userprofiles::config::{BucketSettings, Connections};
 use userprofiles::observe::Observer;
@@ -112,7 +112,7 @@ fn pooled_connections_are_lent_to_one_request_at_a_time() {
     let double = Double::start();
     double.put("userprofile::johndoe", JOHN);
     let settings = BucketSettings { connections: Connections::Pooled, ..bucket_settings() };
-    let buckets = BucketPool::new(database(&double), &settings, 4, &Observer::default());
+    let buckets = BucketPool::new(database(&double), PoolOptions::new(&settings, 4), &Observer::default());
     let name = Username::parse("johndoe").unwrap();
     std::thread::scope(|scope| {
         for _ in 0..8 {

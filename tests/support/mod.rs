@@ -6,5 +6,6 @@
 
 pub mod client;
 pub mod left_out;
+pub mod load;
 pub mod process;
 pub mod server;

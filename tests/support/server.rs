@@ -73,10 +73,15 @@ impl Server {
 
     /// Runs a command that serves, in an empty folder, so that no settings file is found there. Where it listens is for
     /// the caller to find out.
-    pub fn spawn(mut command: Command) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    pub fn spawn(command: Command) -> Self {
         // Nobody reads its standard output, so it must not hold open the pipe that this program writes to.
-        command.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+        Self::spawn_with_stdout(command, Stdio::null())
+    }
+
+    /// The same, with something of the caller's for its standard output.
+    pub fn spawn_with_stdout(mut command: Command, stdout: Stdio) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        command.current_dir(folder.path()).stdout(stdout).stderr(Stdio::piped());
         let mut child = spawn(command).unwrap();
         let log = Arc::new(Log::default());
         let (stderr, sink) = (child.stderr.take().unwrap(), Arc::clone(&log));

@@ -78,7 +78,7 @@ impl Cassandra {
     fn new(settings: &Settings, access: &Access) -> Self {
         let own = &settings.cassandra;
         let rows = Arc::new(Rows::new(Target::new(own), &access.tls));
-        Self { nodes: endpoints(own), settings: SessionSettings::new(own, access.timeouts), rows }
+        Self { nodes: endpoints(own), settings: SessionSettings::new(own), rows }
     }
 }
 

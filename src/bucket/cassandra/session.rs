@@ -71,19 +71,17 @@ pub struct SessionSettings {
     table: String,
     datacenter: String,
     consistency: Consistency,
-    timeouts: BucketTimeouts,
 }
 
 impl SessionSettings {
     /// What the settings say.
     #[must_use]
-    pub fn new(settings: &CassandraSettings, timeouts: BucketTimeouts) -> Self {
+    pub fn new(settings: &CassandraSettings) -> Self {
         Self {
             nodes: settings.nodes.clone(),
             table: Target::new(settings).quoted(),
             datacenter: settings.local_datacenter.clone(),
             consistency: consistency(settings.consistency),
-            timeouts,
         }
     }
 
@@ -94,7 +92,7 @@ impl SessionSettings {
     pub async fn open(&self, identity: &ClientIdentity) -> Result<CassandraClient, Option<NewSessionError>> {
         // They are tried one after the other.
         let nodes = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX).max(1);
-        let limit = self.timeouts.connect.saturating_mul(nodes).min(self.timeouts.operation);
+        let limit = identity.timeouts.connect.saturating_mul(nodes).min(identity.timeouts.operation);
         match timeout(limit, self.build(identity)).await {
             Ok(built) => built.map_err(Some),
             Err(_) => Err(None),
@@ -107,7 +105,7 @@ impl SessionSettings {
         let profile = ExecutionProfile::builder()
             .consistency(self.consistency)
             .load_balancing_policy(nearest)
-            .request_timeout(Some(self.timeouts.operation))
+            .request_timeout(Some(identity.timeouts.operation))
             .build();
         // One connection to a node carries thousands of requests at once.
         let one = PoolSize::PerHost(std::num::NonZeroUsize::MIN);
@@ -115,7 +113,7 @@ impl SessionSettings {
         let mut builder = SessionBuilder::new()
             .known_nodes(&self.nodes)
             .default_execution_profile_handle(profile.into_handle())
-            .connection_timeout(self.timeouts.connect)
+            .connection_timeout(identity.timeouts.connect)
             .keepalive_interval(KEEPALIVE_INTERVAL)
             .keepalive_timeout(KEEPALIVE_TIMEOUT)
             .pool_size(one)
@@ -124,7 +122,7 @@ impl SessionSettings {
         if let Some((username, password)) = identity.credentials.username_and_password() {
             builder = builder.user(username, password.expose_secret());
         }
-        let (table, BucketTimeouts { operation, batch, .. }) = (&self.table, self.timeouts);
+        let (table, BucketTimeouts { operation, batch, .. }) = (&self.table, identity.timeouts);
         Ok(CassandraClient {
             session: builder.build().await?,
             read: PreparedOnce::new(format!("SELECT id, doc FROM {table} WHERE id = ?"), operation),

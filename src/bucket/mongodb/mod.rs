@@ -59,7 +59,7 @@ pub struct Mongodb {
 impl Mongodb {
     fn new(settings: &Settings, access: &Access) -> Self {
         Self {
-            settings: ClientSettings::new(settings, access.timeouts),
+            settings: ClientSettings::new(settings),
             access: access.clone(),
             documents: Arc::new(Documents::new(Target::new(&settings.mongodb), &access.tls)),
             has_told_of_rounding: AtomicBool::new(false),
@@ -96,11 +96,11 @@ impl Native for Mongodb {
     }
 
     fn nodes(&self) -> Reply<Vec<Endpoint>> {
-        let (settings, documents, security) =
-            (self.settings.clone(), Arc::clone(&self.documents), self.access.tls.security());
+        let (settings, documents) = (self.settings.clone(), Arc::clone(&self.documents));
+        let (security, timeouts) = (self.access.tls.security(), self.access.timeouts());
         Box::pin(async move {
             let options = settings
-                .options(&Credentials::default())
+                .options(&Credentials::default(), &timeouts)
                 .await
                 .map_err(|error| documents.failure(&error, Operation::Read))?;
             Ok(options::nodes(&options.hosts, security))

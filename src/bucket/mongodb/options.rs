@@ -111,7 +111,6 @@ pub fn nodes(addresses: &[ServerAddress], security: Security) -> Vec<Endpoint> {
 #[derive(Clone)]
 pub struct ClientSettings {
     uri: String,
-    timeouts: BucketTimeouts,
     /// As many as there may be reads at the same time: the driver would queue them without a limit.
     max_pool_size: u32,
 }
@@ -119,23 +118,23 @@ pub struct ClientSettings {
 impl ClientSettings {
     /// What the settings say.
     #[must_use]
-    pub fn new(settings: &Settings, timeouts: BucketTimeouts) -> Self {
+    pub fn new(settings: &Settings) -> Self {
         let max_pool_size = settings.bucket.max_connections.unwrap_or_else(|| u32::from(settings.http.workers));
-        Self { uri: settings.mongodb.uri.clone(), timeouts, max_pool_size }
+        Self { uri: settings.mongodb.uri.clone(), max_pool_size }
     }
 
     /// The options for a login, after the DNS record was looked up, if the URI names one.
     ///
     /// # Errors
     /// The driver's.
-    pub async fn options(&self, credentials: &Credentials) -> Result<ClientOptions, Error> {
+    pub async fn options(&self, credentials: &Credentials, timeouts: &BucketTimeouts) -> Result<ClientOptions, Error> {
         let login = credentials.username_and_password();
         let uri = with_login(&self.uri, login.map(|(username, password)| (username, password.expose_secret())));
         let mut options = ClientOptions::parse(ConnectionString::parse(&*uri)?).await?;
         options.app_name.get_or_insert_with(|| "userprofiles".to_owned());
-        options.connect_timeout.get_or_insert(self.timeouts.connect);
+        options.connect_timeout.get_or_insert(timeouts.connect);
         options.heartbeat_freq.get_or_insert(HEARTBEAT);
-        options.server_selection_timeout.get_or_insert(selection_timeout(&self.timeouts));
+        options.server_selection_timeout.get_or_insert(selection_timeout(timeouts));
         options.max_pool_size.get_or_insert(self.max_pool_size);
         options.max_idle_time.get_or_insert(MAX_IDLE);
         // New connections, of many requests at once, should not wait for each other.
@@ -148,7 +147,7 @@ impl ClientSettings {
     /// # Errors
     /// The driver's, or that a file cannot be written for it.
     pub async fn open(&self, identity: ClientIdentity) -> Result<Client, NotOpened> {
-        let options = self.options(&identity.credentials).await.map_err(NotOpened::ByDriver)?;
+        let options = self.options(&identity.credentials, &identity.timeouts).await.map_err(NotOpened::ByDriver)?;
         // Files are read and written: a thread that polls must not wait for them.
         let opening = spawn_blocking(move || open_with(options, &identity));
         opening.await.unwrap_or_else(|panic| Err(NotOpened::NoFile(panic.into())))
@@ -271,10 +270,11 @@ mod tests {
     }
 
     fn options_for(settings: &Settings, credentials: Arc<Credentials>) -> ClientOptions {
-        let own = ClientSettings::new(settings, BucketTimeouts::default());
+        let own = ClientSettings::new(settings);
         let deadline = Deadline::after(clock::now(), Duration::from_secs(30));
-        let options =
-            Runtime::start().unwrap().run(deadline, "the driver", async move { own.options(&credentials).await });
+        let options = Runtime::start()
+            .unwrap()
+            .run(deadline, "the driver", async move { own.options(&credentials, &BucketTimeouts::default()).await });
         options.unwrap().unwrap()
     }
 

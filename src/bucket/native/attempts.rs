@@ -44,7 +44,8 @@ pub fn run<N: Native, T: Send + 'static>(
     let retried = |kind| shared.access.observer.emit(&Observation::Retried { kind });
     loop {
         let credentials = Arc::clone(session.credentials());
-        let identity = ClientIdentity { credentials, tls: shared.access.tls.current() };
+        let identity =
+            ClientIdentity { credentials, tls: shared.access.tls.current(), timeouts: shared.access.timeouts() };
         let failure = match once(shared, &identity, deadline, &mut attempt) {
             Ok(success) => {
                 session.accepted();

@@ -39,7 +39,7 @@ impl<N: Native> Database for NativeDatabase<N> {
     }
 
     fn reload(&self, settings: &Settings) -> Result<(), BucketError> {
-        self.shared.access.reload((self.reload_from)(settings))
+        self.shared.access.reload(BucketTimeouts::from(&settings.bucket), (self.reload_from)(settings))
     }
 
     fn open(&self, _: &BucketTimeouts, deadline: Deadline) -> Result<Box<dyn Bucket>, BucketError> {

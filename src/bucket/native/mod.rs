@@ -34,7 +34,7 @@ use std::time::Duration;
 use super::remote::auth::Credentials;
 use super::remote::tls::Configuration;
 use super::remote::{Endpoint, Failure};
-use super::{CreateOptions, Cursor, Document, IsReserved, NewDocument, Order, Outcome, Page};
+use super::{BucketTimeouts, CreateOptions, Cursor, Document, IsReserved, NewDocument, Order, Outcome, Page};
 use crate::model::DocumentId;
 
 /// What a driver is waited for. It must go on by itself if nobody waits any more.
@@ -96,13 +96,15 @@ pub struct Call<C> {
     pub left: Duration,
 }
 
-/// As whom, and with which certificates, a client was opened: another one is opened when one of them is replaced.
+/// As whom, with which certificates and timeouts a client was opened: another one is opened when one of them is replaced.
 #[derive(Clone)]
 pub struct ClientIdentity {
     /// As whom.
     pub credentials: Arc<Credentials>,
     /// With which certificates; `None`: without TLS.
     pub tls: Option<Arc<Configuration>>,
+    /// Within which timeouts.
+    pub timeouts: BucketTimeouts,
 }
 
 impl ClientIdentity {
@@ -112,6 +114,6 @@ impl ClientIdentity {
             (None, None) => true,
             _ => false,
         };
-        same_tls && Arc::ptr_eq(&self.credentials, &other.credentials)
+        same_tls && Arc::ptr_eq(&self.credentials, &other.credentials) && self.timeouts == other.timeouts
     }
 }

@@ -28,7 +28,7 @@ impl<N: Native> Shared<N> {
             let (client, identity) = (Arc::clone(&self.client), identity.clone());
             let opening = self.native.open(&identity);
             // Its own limit: who asked for it may have less time than others who will need it.
-            let (limit, what) = (self.access.timeouts.operation, self.access.product.name);
+            let (limit, what) = (self.access.timeouts().operation, self.access.product.name);
             self.runtime.start_task(async move {
                 let outcome = within(limit, what, opening).await;
                 client.opened(identity, outcome.unwrap_or_else(|error| Err(Failure::of_node(error))));

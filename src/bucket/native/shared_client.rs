@@ -150,10 +150,11 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::bucket::BucketTimeouts;
     use crate::bucket::ErrorKind;
 
     fn identity() -> ClientIdentity {
-        ClientIdentity { credentials: Arc::default(), tls: None }
+        ClientIdentity { credentials: Arc::default(), tls: None, timeouts: BucketTimeouts::default() }
     }
 
     fn soon() -> Deadline {

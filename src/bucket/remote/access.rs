@@ -1,8 +1,10 @@
 //! How the nodes of one database are reached: as whom, over which TLS, within which timeouts.
 //!
-//! Invariant: shared by all that talk to these nodes, and only read.
+//! Invariant: shared by all that talk to these nodes, and changed by a reload only.
 
 use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use super::auth::{Login, LoginConfig};
 use super::endpoint::Security;
@@ -24,8 +26,8 @@ pub struct Access {
     pub tls: Arc<Tls>,
     /// At which addresses.
     pub names: Arc<Names>,
-    /// Within which timeouts.
-    pub timeouts: BucketTimeouts,
+    /// Within which timeouts. A reload replaces them.
+    timeouts: Arc<ArcSwap<BucketTimeouts>>,
     /// Where observations are reported.
     pub observer: Observer,
 }
@@ -41,23 +43,31 @@ impl Access {
         format!("{}, {place}, {}, {security}", self.product.name, self.identity())
     }
 
-    /// Applies what new settings say; `None` if they name another place or another user, whose secrets are not for
-    /// this one.
+    /// Applies what new settings say; no login if they name another place or another user, whose secrets are not for this
+    /// one.
     ///
     /// # Errors
     /// [`BucketError::Misconfigured`] for a file or a secret that cannot be used; then all is as before.
-    pub fn reload(&self, new: Option<(LoginConfig, TlsSettings)>) -> Result<(), BucketError> {
-        let Some((login, tls)) = new else {
-            let (section, place) = (self.product.section, self.product.hosts);
-            self.observer.emit(&Observation::ReloadPostponed { section, place });
-            return Ok(());
-        };
+    pub fn reload(
+        &self,
+        timeouts: BucketTimeouts,
+        login: Option<(LoginConfig, TlsSettings)>,
+    ) -> Result<(), BucketError> {
         // First what can fail, and then what cannot: half of it must not be applied.
-        let configuration = self.tls.read_again(&tls)?;
-        self.login.reload(&login)?;
-        if let Some(configuration) = configuration {
-            self.tls.replace(configuration);
+        match login {
+            Some((login, tls)) => {
+                let configuration = self.tls.read_again(&tls)?;
+                self.login.reload(&login)?;
+                if let Some(configuration) = configuration {
+                    self.tls.replace(configuration);
+                }
+            }
+            None => {
+                let (section, place) = (self.product.section, self.product.hosts);
+                self.observer.emit(&Observation::ReloadPostponed { section, place });
+            }
         }
+        self.timeouts.store(Arc::new(timeouts));
         Ok(())
     }
 
@@ -85,8 +95,14 @@ impl Access {
             login: Arc::new(Login::new(product, login, observer)?),
             tls: Arc::new(Tls::new(product, tls, security)?),
             names: Arc::default(),
-            timeouts,
+            timeouts: Arc::new(ArcSwap::from_pointee(timeouts)),
             observer: observer.clone(),
         })
+    }
+
+    /// Returns the timeouts in force.
+    #[must_use]
+    pub fn timeouts(&self) -> BucketTimeouts {
+        **self.timeouts.load()
     }
 }

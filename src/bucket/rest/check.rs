@@ -23,7 +23,7 @@ pub fn run(cluster: &Cluster, nodes: &[Endpoint], steps: &dyn ProductSteps, repo
 pub fn read_sentinel(cluster: &Cluster, node: &Endpoint) -> SentinelRead {
     let client = NodeClient::new(&cluster.access, node.clone(), cluster.protocol.service());
     let start = clock::now();
-    let deadline = Deadline::after(start, cluster.access.timeouts.operation);
+    let deadline = Deadline::after(start, cluster.access.timeouts().operation);
     let (credentials, trace) = (cluster.access.login.credentials(), Trace::default());
     let mut exchange = client.exchange(&credentials, deadline, &trace);
     let outcome = protocol::get(cluster.protocol.as_ref(), &DocumentId::sentinel(), &mut exchange);

@@ -67,7 +67,10 @@ impl Database for RestDatabase {
     }
 
     fn reload(&self, settings: &Settings) -> Result<(), BucketError> {
-        self.cluster.access.reload((self.reload_from)(settings))
+        let timeouts = BucketTimeouts::from(&settings.bucket);
+        self.cluster.access.reload(timeouts, (self.reload_from)(settings))?;
+        self.cluster.nodes.set_timeouts(&timeouts);
+        Ok(())
     }
 
     fn open(&self, timeouts: &BucketTimeouts, deadline: Deadline) -> Result<Box<dyn Bucket>, BucketError> {

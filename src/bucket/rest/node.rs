@@ -25,9 +25,10 @@ impl NodeClient {
     /// A client of `node`, which answers as `service` (in words for a reason).
     #[must_use]
     pub fn new(access: &Access, node: Endpoint, service: &str) -> Self {
+        let timeouts = access.timeouts();
         Self {
-            client: Client::new(&access.timeouts, &access.tls, &access.names),
-            timeouts: access.timeouts,
+            client: Client::new(&timeouts, &access.tls, &access.names),
+            timeouts,
             base_url: node.base_url(),
             peer: format!("{service} at {}", node.authority()),
             node,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::setting::{BucketTimeout, Count, Findings, choice, section};
+use crate::config::setting::{BucketTimeout, Count, Findings, Reloaded, choice, section};
 
 choice! {
     /// `[bucket] database`
@@ -45,10 +45,10 @@ section! {
         /// more, and TLS adds its handshake. "pooled": connections are kept and lent to one request at a time. Prefer it
         /// with TLS. With MongoDB and Cassandra both cost the same: a connection is a handle of the one client that their
         /// drivers want all requests to share.
-        pub connections: Connections = Connections::PerRequest,
+        pub connections: Reloaded<Connections> = Connections::PerRequest,
         /// How many bucket connections may be open at once. Unset: as many as there are workers that may use a bucket
         /// (all but a few, which keep answering while a database is frozen). Set it lower to spare the database.
-        pub max_connections: Option<Count<u32, 1, 1024>>; example "28",
+        pub max_connections: Reloaded<Option<Count<u32, 1, 1024>>>; example "28",
         /// How long a request may wait for a bucket connection. Past that it gets 503.
         pub wait_timeout: BucketTimeout = Duration::from_secs(1),
         /// How long reading one document may take, whatever has to be tried for it. Past that the request gets 504. The

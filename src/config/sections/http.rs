@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::config::setting::{Count, FieldValue, HttpTimeout, ListenAddress, Listeners, UnixMode, WebOrigins, section};
+use crate::config::setting::{
+    Count, FieldValue, HttpTimeout, ListenAddress, Listeners, Reloaded, TrustedProxyList, UnixMode, WebOrigins, section,
+};
 
 section! {
     /// The public listener: GET /users/{username}.
@@ -20,12 +22,12 @@ section! {
         /// How many connections may be open at once. It is lowered, with one warning, to what the limit of open files
         /// (ulimit -n) leaves. When all are taken, one that has waited for its next request for a second or longer makes
         /// room, the longest first; without one, new connections wait in the queue of the operating system.
-        pub max_connections: Count<u32, 1, 1_000_000> = 16384,
+        pub max_connections: Reloaded<Count<u32, 1, 1_000_000>> = 16384,
         /// How many of them one client address (of IPv6, one /64) may have, so that one client cannot take them all;
         /// those beyond are closed at once, and loopback and unix sockets are not counted. Many more than a browser
-        /// needs, because many people can share one address; behind a reverse proxy every client does, so set it as high
-        /// as max_connections there.
-        pub max_connections_per_address: Count<u32, 1, 1_000_000> = 1024,
+        /// needs, because many people can share one address. Of trusted_proxies, the requests that are under way are
+        /// counted instead, each for its client; those beyond get 503.
+        pub max_connections_per_address: Reloaded<Count<u32, 1, 1_000_000>> = 1024,
         /// How long a new connection may send nothing at all before it is closed.
         pub first_byte_timeout: HttpTimeout = Duration::from_secs(5),
         /// How long a request may take to arrive, from its first byte to the end of its head. It bounds clients that
@@ -44,12 +46,16 @@ section! {
         pub drain_timeout: HttpTimeout = Duration::from_secs(20),
         /// The Cache-Control field of a found profile. "no-cache" lets caches keep it and ask each time whether it still
         /// holds, which the ETag makes cheap.
-        pub cache_control: FieldValue = "no-cache".to_owned(),
+        pub cache_control: Reloaded<FieldValue> = "no-cache".to_owned(),
         /// Web pages of which origins may read answers in a browser: ["https://example.com"], or ["*"] for all. None by
         /// default: browsers then keep them from other origins.
-        pub cors_allow_origins: WebOrigins = Vec::new(),
+        pub cors_allow_origins: Reloaded<WebOrigins> = Vec::new(),
+        /// The reverse proxies whose X-Forwarded-For (or Forwarded, where there is none) says who the client is, for the log
+        /// and for max_connections_per_address: addresses, networks (["10.0.0.0/8"]), "unix:" for those on our unix socket.
+        /// None by default, because a client can write these fields too.
+        pub trusted_proxies: Reloaded<TrustedProxyList> = Vec::new(),
         /// Whether /docs (try the API in a browser) and /openapi.json are served. They tell nothing that this program's own
         /// documentation does not tell everybody.
-        pub docs: bool = true,
+        pub docs: Reloaded<bool> = true,
     }
 }

@@ -63,7 +63,7 @@ section! {
         pub level: Reloaded<LogLevel> = LevelFilter::Info,
         /// "auto": what fits the place (the journal, a terminal, or plain text). "json": one JSON object a line, for
         /// collectors.
-        pub format: LogFormat = LogFormat::Auto,
+        pub format: Reloaded<LogFormat> = LogFormat::Auto,
         /// Which answers have a line, at info: "all"; "errors" (those of status 400 and above); "off". The metrics count
         /// them all in any case.
         pub access: Reloaded<AccessLog> = AccessLog::All,

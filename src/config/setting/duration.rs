@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::kind::Kind;
+use super::kind::{Kind, Reloaded};
 use super::raw::Raw;
 
 const HOUR_SECONDS: u64 = 60 * 60;
@@ -13,10 +13,10 @@ const HOUR_SECONDS: u64 = 60 * 60;
 pub const LONGEST_TIMEOUT: Duration = Duration::from_secs(24 * HOUR_SECONDS);
 
 /// A timeout of `[http]`.
-pub type HttpTimeout = Timeout<HOUR_SECONDS>;
+pub type HttpTimeout = Reloaded<Timeout<HOUR_SECONDS>>;
 
 /// A timeout of `[bucket]`.
-pub type BucketTimeout = Timeout<{ LONGEST_TIMEOUT.as_secs() }>;
+pub type BucketTimeout = Reloaded<Timeout<{ LONGEST_TIMEOUT.as_secs() }>>;
 
 /// A time from 1 ms to so many seconds.
 pub enum Timeout<const LONGEST_SECONDS: u64> {}

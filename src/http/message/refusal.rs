@@ -2,7 +2,7 @@
 //!
 //! Invariant: every refusal has a status, a sentence for the person who sent it, and a label for the counter. A request
 //! that breaks a rule ends its connection, since the beginning of the next one is not known; one that came at a bad
-//! moment (`Overloaded`) need not.
+//! moment (`Overloaded`, `ShareTaken`) need not.
 
 use crate::problem::{Problem, ProblemCode};
 
@@ -47,6 +47,8 @@ pub enum Refusal {
     HeadTimeout,
     /// No worker was free in time.
     Overloaded,
+    /// Its client has as many requests under way, through a proxy, as an address may have.
+    ShareTaken,
     /// The server is going down, and the request has no answer yet.
     ShuttingDown,
 }
@@ -99,6 +101,9 @@ impl Refusal {
             }
             Self::HeadTimeout => (Code::RequestTimeout, "head-timeout", "The request head was not finished in time."),
             Self::Overloaded => (Code::Busy, "overloaded", "There are too many requests at the moment."),
+            Self::ShareTaken => {
+                (Code::Busy, "address-share", "There are too many requests from your address at the moment.")
+            }
             Self::ShuttingDown => (Code::Unavailable, "shutting-down", "The server is going down."),
         }
     }

@@ -1,4 +1,4 @@
-//! The sockets on which connections are accepted: bound once, at the start.
+//! The sockets on which connections are accepted: bound once, at the start, by this process or by a service manager.
 //!
 //! Invariant: a bound listener is non-blocking, and so is every stream that it accepts.
 
@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::Mode;
 use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::sockopt::socket_acceptconn;
 use rustix::process::umask;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
@@ -25,8 +26,16 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// The file of a unix socket.
-    file: Option<SocketFile>,
+    owner: Owner,
+}
+
+/// Who has bound a socket, and ends it.
+#[derive(Debug)]
+enum Owner {
+    /// This process, with the file of a unix socket.
+    Process { _file: Option<SocketFile> },
+    /// The service manager, which keeps it open.
+    ServiceManager,
 }
 
 /// The file of a unix socket. Dropping this removes it, unless it is another one's by then.
@@ -122,7 +131,7 @@ fn listen_tcp(address: SocketAddr) -> io::Result<Listener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    Ok(Listener { socket, file: None })
+    Ok(Listener { socket, owner: Owner::Process { _file: None } })
 }
 
 fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
@@ -143,7 +152,7 @@ fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
     let file = SocketFile::of(path).map_err(with_advice)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(with_advice)?;
     listener.set_nonblocking(true)?;
-    Ok(Listener { socket: OwnedFd::from(listener).into(), file: Some(file) })
+    Ok(Listener { socket: OwnedFd::from(listener).into(), owner: Owner::Process { _file: Some(file) } })
 }
 
 /// Removes the socket of a server that was killed. A socket on which another process accepts is left alone, and so is a
@@ -173,6 +182,25 @@ fn connect_at_once(path: &Path) -> io::Result<()> {
 }
 
 impl Listener {
+    /// Takes over a listening socket of a service manager. It is left as it is found when the listener is dropped.
+    ///
+    /// # Errors
+    /// If it is not listening.
+    pub fn inherited(socket: OwnedFd) -> io::Result<Self> {
+        if !socket_acceptconn(&socket)? {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen"));
+        }
+        let socket = Socket::from(socket);
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, owner: Owner::ServiceManager })
+    }
+
+    /// Returns true if connections can wait in its queue after this process has ended.
+    #[must_use]
+    pub fn outlives_process(&self) -> bool {
+        matches!(self.owner, Owner::ServiceManager)
+    }
+
     /// Accepts one connection that is ready. The client's address is `None` on a unix socket.
     ///
     /// # Errors
@@ -192,12 +220,11 @@ impl Listener {
     /// Returns where it listens, with the port that the operating system chose.
     #[must_use]
     pub fn address(&self) -> String {
-        match &self.file {
-            Some(file) => format!("unix:{}", file.path.display()),
-            None => match self.socket.local_addr().ok().and_then(|address| address.as_socket()) {
-                Some(address) => address.to_string(),
-                None => "?".to_owned(),
-            },
+        let Ok(address) = self.socket.local_addr() else { return "?".to_owned() };
+        match (address.as_socket(), address.as_pathname()) {
+            (Some(address), _) => address.to_string(),
+            (None, Some(path)) => format!("unix:{}", path.display()),
+            (None, None) => "?".to_owned(),
         }
     }
 }

@@ -5,7 +5,7 @@
 mod file_limit;
 mod listener;
 pub(super) mod poll;
-mod shares;
+pub(super) mod shares;
 pub(super) mod table;
 
 pub use file_limit::clamp_connections;

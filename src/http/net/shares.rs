@@ -1,10 +1,11 @@
-//! How many connections each address has open, and its limit.
+//! How many connections each address has open, or requests under way through proxies, and its limit.
 //!
 //! Invariant: an address holds at most `max` shares, and one that holds none costs no memory.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -12,17 +13,17 @@ use parking_lot::Mutex;
 #[derive(Debug)]
 pub struct AddressShares {
     counts: Mutex<HashMap<IpAddr, usize>>,
-    max: usize,
+    max: AtomicUsize,
 }
 
-/// One connection of an address. Dropping it takes it off the count.
+/// One connection or request of an address. Dropping it takes it off the count.
 #[derive(Debug)]
 pub struct Share {
     shares: Arc<AddressShares>,
     address: IpAddr,
 }
 
-/// The address has as many connections as it may have.
+/// The address has as many as it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShareTaken;
 
@@ -30,18 +31,23 @@ impl AddressShares {
     /// Allows each address `max` connections.
     #[must_use]
     pub fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { counts: Mutex::default(), max })
+        Arc::new(Self { counts: Mutex::default(), max: AtomicUsize::new(max) })
     }
 
-    /// Counts a connection from `peer`. Returns `None` for peers that are not counted.
+    /// Allows each address `max` from now on.
+    pub fn set_max(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
+    }
+
+    /// Counts one more for `address`. Returns `None` for addresses that are not counted.
     ///
     /// # Errors
     /// [`ShareTaken`]
-    pub fn take(self: &Arc<Self>, peer: Option<SocketAddr>) -> Result<Option<Share>, ShareTaken> {
-        let Some(address) = counted_as(peer) else { return Ok(None) };
+    pub fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Option<Share>, ShareTaken> {
+        let Some(address) = counted_as(address) else { return Ok(None) };
         let mut counts = self.counts.lock();
         let count = counts.entry(address).or_insert(0);
-        if *count >= self.max {
+        if *count >= self.max.load(Ordering::Relaxed) {
             return Err(ShareTaken);
         }
         *count += 1;
@@ -61,10 +67,10 @@ impl Drop for Share {
     }
 }
 
-/// Returns what a peer is counted as: its IPv4 address, or the /64 network that an IPv6 host has to itself. Loopback and
+/// Returns what an address is counted as: IPv4 as it is, or the /64 network that an IPv6 host has to itself. Loopback and
 /// unix sockets (`None`) are not counted, because that is where a proxy connects from.
-fn counted_as(peer: Option<SocketAddr>) -> Option<IpAddr> {
-    let address = peer?.ip().to_canonical();
+fn counted_as(address: Option<IpAddr>) -> Option<IpAddr> {
+    let address = address?.to_canonical();
     if address.is_loopback() {
         return None;
     }
@@ -96,8 +102,8 @@ mod tests {
             ("::ffff:127.0.0.1", None),
             ("::1", None),
         ] {
-            let peer = SocketAddr::new(address.parse().unwrap(), 4711);
-            assert_eq!(counted_as(Some(peer)), expected.map(|key| key.parse().unwrap()), "{address}");
+            let counted = counted_as(Some(address.parse().unwrap()));
+            assert_eq!(counted, expected.map(|key| key.parse().unwrap()), "{address}");
         }
         assert_eq!(counted_as(None), None);
     }
@@ -106,7 +112,7 @@ mod tests {
     fn shares_that_nobody_holds_cost_no_memory() {
         let shares = AddressShares::new(1);
         for host in 0..=255_u8 {
-            drop(shares.take(Some(SocketAddr::from(([192, 0, 2, host], 1)))).unwrap());
+            drop(shares.take(Some(IpAddr::from([192, 0, 2, host]))).unwrap());
         }
         assert!(shares.counts.lock().is_empty());
     }

@@ -4,9 +4,9 @@
 //! closed.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -33,15 +33,22 @@ pub struct OpenConnection {
 #[derive(Debug)]
 pub struct Table {
     epoch: Instant,
-    entries: Box<[Entry]>,
-    free: Mutex<Vec<usize>>,
-    /// Every key that was ever given out is below this.
-    used_keys: AtomicUsize,
+    /// One for each connection that was ever open at once with the others; the number of each is a key.
+    entries: boxcar::Vec<Entry>,
+    slots: Mutex<Slots>,
     shares: Arc<AddressShares>,
     /// The poller is to be notified when a slot becomes free.
     is_awaited: AtomicBool,
     /// The poller of the thread that accepts.
     watch: Arc<Poller>,
+}
+
+#[derive(Debug)]
+struct Slots {
+    capacity: usize,
+    taken: usize,
+    /// The keys that are taken no more.
+    free: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -75,28 +82,43 @@ impl Table {
     /// counted from `now`.
     #[must_use]
     pub fn new(max_connections: usize, max_per_address: usize, watch: &Arc<Poller>, now: Instant) -> Arc<Self> {
-        let entry = |_| Entry { waiting: Mutex::new(None), deadline_ms: AtomicU64::new(NO_DEADLINE) };
         Arc::new(Self {
             epoch: now,
-            entries: (0..max_connections).map(entry).collect(),
-            free: Mutex::new((0..max_connections).rev().collect()),
-            used_keys: AtomicUsize::new(0),
+            entries: boxcar::Vec::new(),
+            slots: Mutex::new(Slots { capacity: max_connections, taken: 0, free: Vec::new() }),
             shares: AddressShares::new(max_per_address),
             is_awaited: AtomicBool::new(false),
             watch: Arc::clone(watch),
         })
     }
 
-    /// Takes a slot for a connection from `peer`.
+    /// Takes a slot for a connection that counts for `address`, if for any.
     ///
     /// # Errors
     /// [`NoSlot`] says why there is none.
-    pub fn take_slot(self: &Arc<Self>, peer: Option<SocketAddr>) -> Result<Slot, NoSlot> {
-        let key = self.free.lock().pop().ok_or(NoSlot::Full)?;
-        self.used_keys.fetch_max(key + 1, Ordering::AcqRel);
+    pub fn take_slot(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Slot, NoSlot> {
+        let key = self.take_key().ok_or(NoSlot::Full)?;
         let mut slot = Slot { table: Arc::clone(self), key, share: None };
-        slot.share = self.shares.take(peer).map_err(|_| NoSlot::ShareTaken)?;
+        slot.share = self.shares.take(address).map_err(|_| NoSlot::ShareTaken)?;
         Ok(slot)
+    }
+
+    fn take_key(&self) -> Option<usize> {
+        let mut slots = self.slots.lock();
+        if slots.taken >= slots.capacity {
+            return None;
+        }
+        slots.taken += 1;
+        let new_entry = || Entry { waiting: Mutex::new(None), deadline_ms: AtomicU64::new(NO_DEADLINE) };
+        Some(slots.free.pop().unwrap_or_else(|| self.entries.push(new_entry())))
+    }
+
+    /// Changes how many connections there may be. Those that are too many stay until they end.
+    pub fn set_limits(&self, max_connections: usize, max_per_address: usize) {
+        self.slots.lock().capacity = max_connections;
+        self.shares.set_max(max_per_address);
+        // Whoever waits for a free slot may find one.
+        self.watch.notify();
     }
 
     /// Leaves a connection here until it becomes ready or its deadline comes. If the operating system cannot watch it,
@@ -154,7 +176,7 @@ impl Table {
         let now_ms = self.to_ms(now);
         let mut overdue = Vec::new();
         let mut earliest_ms = NO_DEADLINE;
-        for (key, entry) in self.used_entries().enumerate() {
+        for (key, entry) in &self.entries {
             match entry.deadline_ms.load(Ordering::Acquire) {
                 NO_DEADLINE => {}
                 deadline_ms if deadline_ms <= now_ms => overdue.push(key),
@@ -167,7 +189,7 @@ impl Table {
 
     /// Changes each connection that waits, and with it its deadline.
     pub fn for_each_waiting(&self, mut change: impl FnMut(&mut Connection)) {
-        for entry in self.used_entries() {
+        for (_, entry) in &self.entries {
             let mut waiting = entry.waiting.lock();
             if let Some(connection) = waiting.as_mut() {
                 change(&mut connection.state);
@@ -184,42 +206,47 @@ impl Table {
             let connection = waiting.as_ref()?;
             connection.state.is_idle().then(|| (connection.state.deadline(), key))
         };
-        self.used_entries().enumerate().filter_map(idle_since).min().map(|(_, key)| key)
+        self.entries.iter().filter_map(idle_since).min().map(|(_, key)| key)
+    }
+
+    /// Returns the shares of the addresses.
+    #[must_use]
+    pub fn shares(&self) -> &Arc<AddressShares> {
+        &self.shares
     }
 
     /// Returns the number of open connections.
     #[must_use]
     pub fn open(&self) -> usize {
-        self.entries.len() - self.free.lock().len()
+        self.slots.lock().taken
     }
 
     /// Returns the number of connections that may be open.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.entries.len()
+        self.slots.lock().capacity
     }
 
     /// Returns the number of connections that wait for their client.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        let waits = |entry: &&Entry| entry.deadline_ms.load(Ordering::Relaxed) != NO_DEADLINE;
-        self.used_entries().filter(waits).count()
+        let waits = |(_, entry): &(usize, &Entry)| entry.deadline_ms.load(Ordering::Relaxed) != NO_DEADLINE;
+        self.entries.iter().filter(waits).count()
     }
 
     /// Returns true while every slot is taken. Then the watch is notified as soon as one becomes free.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        let is_full = || self.free.lock().is_empty();
+        let is_full = || {
+            let slots = self.slots.lock();
+            slots.taken >= slots.capacity
+        };
         if !is_full() {
             return false;
         }
         // Checked again after the notification was asked for, or a slot that became free in between would go unnoticed.
         self.is_awaited.store(true, Ordering::SeqCst);
         is_full()
-    }
-
-    fn used_entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().take(self.used_keys.load(Ordering::Acquire))
     }
 
     fn deadline_ms(&self, state: &Connection) -> u64 {
@@ -244,7 +271,10 @@ impl Drop for Slot {
         let table = &self.table;
         // First of all: the next connection of this address may take the slot at once.
         self.share = None;
-        table.free.lock().push(self.key);
+        let mut slots = table.slots.lock();
+        slots.taken -= 1;
+        slots.free.push(self.key);
+        drop(slots);
         if table.is_awaited.swap(false, Ordering::SeqCst) {
             table.watch.notify();
         }

@@ -100,12 +100,15 @@ impl Acceptor {
         }
     }
 
-    /// Accepts what the system has accepted already, and closes the listeners.
+    /// Accepts what the system has accepted already, but for what a successor can accept, and closes the listeners.
     pub fn stop(&mut self, now: Instant) {
         if matches!(self.accepting, Accepting::Stopped) {
             return;
         }
         for number in 0..self.listeners.len() {
+            if self.listeners[number].socket().outlives_process() {
+                continue;
+            }
             // What cannot be accepted now is refused by the system when the listener closes.
             while self.accept_some(number, usize::MAX, now).is_ok_and(|count| count > 0) {}
         }
@@ -141,14 +144,17 @@ impl Acceptor {
     }
 
     fn open(&self, stream: Socket, peer: Option<SocketAddr>, now: Instant) {
-        let slot = match self.shared.table.take_slot(peer) {
+        let is_proxy = self.shared.service.load().trusted_proxies.trusts(peer);
+        // What comes through a proxy is counted for its clients, request by request.
+        let address = peer.map(|peer| peer.ip()).filter(|_| !is_proxy);
+        let slot = match self.shared.table.take_slot(address) {
             Ok(slot) => slot,
             Err(NoSlot::Full) => return self.reject("full"),
             Err(NoSlot::ShareTaken) => return self.reject("address-share"),
         };
         let inserted = self.shared.table.insert_new(slot, |slot| {
             let socket = Watched::new(stream, slot.key(), Interest::Read, self.shared.queue.poller())?;
-            let state = Connection::new(&self.shared.limits, now);
+            let state = Connection::new(&self.shared.limits(), now);
             Ok(OpenConnection { socket: Arc::new(socket), peer, state, slot })
         });
         if inserted.is_err() {
@@ -160,7 +166,7 @@ impl Acceptor {
     fn make_room(&self, now: Instant) -> bool {
         let Some(key) = self.shared.table.longest_idle() else { return false };
         let Some(connection) = self.shared.table.take(key) else { return false };
-        let idle_for = self.shared.limits.idle_timeout.saturating_sub(connection.state.deadline().remaining(now));
+        let idle_for = self.shared.limits().idle_timeout.saturating_sub(connection.state.deadline().remaining(now));
         // Its client may have sent a request meanwhile.
         if !connection.state.is_idle() || idle_for < self.idle_before_eviction() {
             let interest = if connection.state.has_output() { Interest::Write } else { Interest::Read };
@@ -172,7 +178,7 @@ impl Acceptor {
     }
 
     fn idle_before_eviction(&self) -> Duration {
-        IDLE_BEFORE_EVICTION.min(self.shared.limits.idle_timeout / 2)
+        IDLE_BEFORE_EVICTION.min(self.shared.limits().idle_timeout / 2)
     }
 
     fn reject(&self, reason: &'static str) {

@@ -18,12 +18,12 @@ use crate::clock::Deadline;
 #[derive(Debug)]
 pub struct Admission<T> {
     places: usize,
-    queue_timeout: Duration,
     occupancy: Mutex<Occupancy<T>>,
 }
 
 #[derive(Debug)]
 struct Occupancy<T> {
+    queue_timeout: Duration,
     admitted: usize,
     /// When a place was last given or returned.
     last_change: Option<Instant>,
@@ -47,8 +47,14 @@ impl<T> Admission<T> {
     /// Returns an admission with `places`, one at least.
     #[must_use]
     pub fn new(places: usize, queue_timeout: Duration) -> Self {
-        let occupancy = Occupancy { admitted: 0, last_change: None, queue: VecDeque::new(), is_closed: false };
-        Self { places: places.max(1), queue_timeout, occupancy: Mutex::new(occupancy) }
+        let queue = VecDeque::new();
+        let occupancy = Occupancy { queue_timeout, admitted: 0, last_change: None, queue, is_closed: false };
+        Self { places: places.max(1), occupancy: Mutex::new(occupancy) }
+    }
+
+    /// Lets requests wait for `queue_timeout` from now on; those that wait already do so for as long as they were to.
+    pub fn set_queue_timeout(&self, queue_timeout: Duration) {
+        self.occupancy.lock().queue_timeout = queue_timeout;
     }
 
     /// Admits a request, queues it, or rejects it.
@@ -59,11 +65,12 @@ impl<T> Admission<T> {
             occupancy.last_change = Some(now);
             return Decision::Admitted(request);
         }
-        let is_stuck = occupancy.last_change.is_some_and(|at| now.saturating_duration_since(at) >= self.queue_timeout);
+        let queue_timeout = occupancy.queue_timeout;
+        let is_stuck = occupancy.last_change.is_some_and(|at| now.saturating_duration_since(at) >= queue_timeout);
         if is_stuck || occupancy.is_closed {
             return Decision::Rejected(request);
         }
-        occupancy.queue.push_back((Deadline::after(now, self.queue_timeout), request));
+        occupancy.queue.push_back((Deadline::after(now, queue_timeout), request));
         Decision::Queued
     }
 

@@ -56,8 +56,8 @@ pub struct InFlight(Mutex<Option<PendingAnswer>>);
 pub struct PendingAnswer {
     /// Where the answer goes.
     pub socket: Arc<Watched<Socket>>,
-    /// The client's address; `None` on a unix socket.
-    pub client: Option<SocketAddr>,
+    /// The peer of its connection; `None` on a unix socket.
+    pub peer: Option<SocketAddr>,
     /// The head of the request.
     pub head: Head,
     /// The request id that the handler was given.

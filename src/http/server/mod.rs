@@ -16,19 +16,22 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use self::admission::Admission;
 use self::drain::{DrainDeadlines, InFlight};
-use self::responder::{REQUEST_ID_FIELD, Responder};
+use self::responder::Responder;
 use self::shared::{Job, ListenerState, QueuedRequest, Task};
 use self::watcher::Watcher;
 use self::work_queue::WorkQueue;
 use self::worker::Worker;
-use super::application::Application;
 use super::limits::Limits;
 use super::net::Listener;
 use super::net::poll::Poller;
 use super::net::table::Table;
+use super::service::Service;
 use crate::clock;
 use crate::observe::metrics::HttpGauges;
 use crate::observe::{Observation, Observer};
@@ -85,6 +88,8 @@ pub struct Server {
     shared: Arc<ListenerState>,
     in_flight: Vec<Arc<InFlight>>,
     addresses: Vec<String>,
+    /// Those of them that this process has bound.
+    bound_addresses: Vec<String>,
 }
 
 impl Server {
@@ -94,19 +99,15 @@ impl Server {
     /// If the operating system has no threads, files or memory left.
     pub fn start(
         listeners: Vec<Listener>,
-        application: Application,
-        limits: Limits,
+        service: Service,
         workforce: Workforce,
         observer: &Observer,
     ) -> io::Result<Self> {
         let (watch, poller) = (Arc::new(Poller::new()?), Arc::new(Poller::new()?));
         let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let mut reads = application.reads.to_vec();
-        reads.push(REQUEST_ID_FIELD);
+        let limits = service.limits;
         let shared = Arc::new(ListenerState {
-            application,
-            limits,
-            reads,
+            service: ArcSwap::from_pointee(service),
             observer: observer.clone(),
             table: Table::new(limits.max_connections, limits.max_connections_per_address, &watch, clock::now()),
             watch,
@@ -116,6 +117,8 @@ impl Server {
             is_drained: Default::default(),
         });
         let addresses = listeners.iter().map(Listener::address).collect();
+        let bound = listeners.iter().filter(|listener| !listener.outlives_process());
+        let bound_addresses = bound.map(Listener::address).collect();
         let mut watcher = Watcher::new(Arc::clone(&shared), listeners)?;
         let in_flight: Vec<Arc<InFlight>> = (0..workforce.workers).map(|_| Arc::default()).collect();
         for (number, in_flight) in in_flight.iter().enumerate() {
@@ -123,7 +126,7 @@ impl Server {
             spawn_vital(format!("{}-worker-{number}", workforce.name), move || Worker::new(shared, in_flight).run())?;
         }
         spawn_vital(format!("{}-watcher", workforce.name), move || watcher.run())?;
-        Ok(Self { shared, in_flight, addresses })
+        Ok(Self { shared, in_flight, addresses, bound_addresses })
     }
 
     /// Returns where it listens, with the ports that the operating system chose.
@@ -132,17 +135,37 @@ impl Server {
         &self.addresses
     }
 
+    /// Returns those addresses that this process has bound itself.
+    pub fn bound_addresses(&self) -> impl Iterator<Item = &String> {
+        self.bound_addresses.iter()
+    }
+
+    /// Returns how long a drain that begins now may take.
+    #[must_use]
+    pub fn drain_timeout(&self) -> Duration {
+        self.shared.limits().drain_timeout
+    }
+
     /// Returns a handle that reports its current gauges.
     #[must_use]
     pub fn monitor(&self) -> Monitor {
         Monitor(Arc::clone(&self.shared))
     }
 
+    /// Serves something else from the next request on. Requests that are being answered are not affected; neither are
+    /// deadlines that were set already.
+    pub fn replace(&self, service: Service) {
+        let Limits { queue_timeout, max_connections, max_connections_per_address, .. } = service.limits;
+        self.shared.admission.set_queue_timeout(queue_timeout);
+        self.shared.table.set_limits(max_connections, max_connections_per_address);
+        self.shared.service.store(Arc::new(service));
+    }
+
     /// Begins to go down: accepts nothing more, answers what was received, closes what is idle. Returns at once, so that
     /// several listeners can go down together.
     pub fn begin_drain(&self) {
         // A second call finds the drain under way.
-        let _ = self.shared.drain.set(DrainDeadlines::new(clock::now(), self.shared.limits.drain_timeout));
+        let _ = self.shared.drain.set(DrainDeadlines::new(clock::now(), self.shared.limits().drain_timeout));
         self.shared.watch.notify();
     }
 

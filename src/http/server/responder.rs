@@ -3,6 +3,7 @@
 //! Invariant: every request gets one answer and one report, also if its handler panics or the drain ends before it
 //! returns.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,11 +23,10 @@ use crate::http::message::head::{self, Head};
 use crate::http::message::refusal::Refusal;
 use crate::http::message::request_id::RequestIds;
 use crate::http::net::table::OpenConnection;
+use crate::http::proxies::Client;
+use crate::http::service::REQUEST_ID_FIELD;
 use crate::observe::{Answered, Observation};
 use crate::problem::{ALLOWED_METHODS, Problem, ProblemCode};
-
-/// The field that carries a request id, in both directions.
-pub const REQUEST_ID_FIELD: &str = "x-request-id";
 
 /// Stands for the method and the target of a request that has none.
 const UNREAD: &str = "-";
@@ -41,7 +41,7 @@ pub struct Responder {
 
 /// A request that is being answered.
 struct ActiveRequest {
-    client: Option<SocketAddr>,
+    client: Option<Client>,
     request: Request,
     context: RequestContext,
     route: &'static str,
@@ -66,7 +66,7 @@ impl Responder {
 
     /// Calls the handler of a request and appends its answer.
     pub fn answer(&mut self, connection: &mut OpenConnection, request: PlannedRequest) {
-        let PlannedRequest { head, plan, since } = request;
+        let PlannedRequest { head, plan, since, share: _share } = request;
         let mut active = self.begin(connection.peer, head, since);
         let response = self.call_handler(&mut active, plan);
         self.append(connection, active, response);
@@ -75,15 +75,15 @@ impl Responder {
     /// Calls a handler that may block, with a record in `in_flight`. Appends nothing if the request was answered
     /// meanwhile because the drain ended.
     pub fn answer_blocking(&mut self, connection: &mut OpenConnection, request: PlannedRequest, in_flight: &InFlight) {
-        let PlannedRequest { head, plan, since } = request;
+        let PlannedRequest { head, plan, since, share: _share } = request;
         // Behind an answer that is only partly sent, no other thread can send anything.
         let may_be_answered_by_others = !connection.state.has_output();
         let head_of_record = may_be_answered_by_others.then(|| head.clone());
         let mut active = self.begin(connection.peer, head, since);
         if let Some(head) = head_of_record {
             let request_id = active.context.request_id().to_owned();
-            let (socket, client) = (Arc::clone(&connection.socket), connection.peer);
-            in_flight.begin(PendingAnswer { socket, client, head, request_id, since });
+            let (socket, peer) = (Arc::clone(&connection.socket), connection.peer);
+            in_flight.begin(PendingAnswer { socket, peer, head, request_id, since });
         }
         let response = self.call_handler(&mut active, plan);
         if may_be_answered_by_others && in_flight.take().is_none() {
@@ -93,17 +93,17 @@ impl Responder {
         self.append(connection, active, response);
     }
 
-    /// Appends a 503 to a request that has waited for too long for a worker or for admission.
-    pub fn reject_overloaded(&mut self, connection: &mut OpenConnection, head: Head, since: Instant) {
+    /// Appends a 503 to a request that came at a bad moment.
+    pub fn reject(&mut self, connection: &mut OpenConnection, head: Head, since: Instant, refusal: Refusal) {
         let active = self.begin(connection.peer, head, since);
         let is_draining = self.shared.drain_deadline().is_some();
-        self.send_refusal(connection, active, if is_draining { Refusal::ShuttingDown } else { Refusal::Overloaded });
+        self.send_refusal(connection, active, if is_draining { Refusal::ShuttingDown } else { refusal });
     }
 
     /// Appends the answer to a head that is no request. The connection ends with it.
     pub fn refuse_head(&mut self, connection: &mut OpenConnection, refusal: Refusal, since: Instant) {
         let unread = connection.state.unread();
-        let head = head::of_refused(unread, &self.shared.reads).unwrap_or_else(|| Head {
+        let head = head::of_refused(unread, &self.shared.service.load().reads).unwrap_or_else(|| Head {
             // The method is not known to be right, but an answer to HEAD must not have a body.
             method: if unread.starts_with(b"HEAD ") { "HEAD" } else { UNREAD }.to_owned(),
             target: UNREAD.to_owned(),
@@ -117,8 +117,8 @@ impl Responder {
 
     /// Answers a request in place of its worker, with 503. Returns false if the client does not take it at once.
     pub fn answer_unfinished(&mut self, pending: PendingAnswer) -> bool {
-        let PendingAnswer { socket, client, head, request_id, since } = pending;
-        let active = self.active(client, head, request_id, Deadline::never(since), since);
+        let PendingAnswer { socket, peer, head, request_id, since } = pending;
+        let active = self.active(peer, head, request_id, Deadline::never(since), since);
         let response = active.refuse(Refusal::ShuttingDown);
         let mut bytes = Vec::new();
         // There is no time left to wait for a client that does not read.
@@ -143,7 +143,7 @@ impl Responder {
                 body_bytes,
                 duration: now.saturating_duration_since(active.since),
                 request_id: active.context.request_id(),
-                client: active.client,
+                client: active.client.as_ref().map(|client| client as &dyn fmt::Display),
                 protocol: active.version.as_str(),
                 code: active.context.problem_code(),
             }));
@@ -165,8 +165,10 @@ impl Responder {
         deadline: Deadline,
         since: Instant,
     ) -> ActiveRequest {
-        let context = RequestContext::new(request_id, deadline, self.shared.application.show_problem);
-        ActiveRequest::new(peer, head, context, since)
+        let service = self.shared.service.load();
+        let context = RequestContext::new(request_id, deadline, service.application.show_problem);
+        let client = service.trusted_proxies.client(peer, &head.fields);
+        ActiveRequest::new(peer, client, head, context, since)
     }
 
     fn call_handler(&self, active: &mut ActiveRequest, plan: Plan) -> Response {
@@ -203,7 +205,7 @@ impl Responder {
             connection.state.abandon();
             return;
         };
-        connection.state.answered(persistence, &self.shared.limits, clock::now());
+        connection.state.answered(persistence, &self.shared.limits(), clock::now());
         self.unreported.push(record);
     }
 
@@ -215,7 +217,7 @@ impl Responder {
         mut response: Response,
         output: &mut Vec<u8>,
     ) -> io::Result<AccessRecord> {
-        (self.shared.application.complete)(&active.request, &mut Fields::of(&mut response));
+        (self.shared.service.load().application.complete)(&active.request, &mut Fields::of(&mut response));
         let status = response.status_code;
         let frame = AnswerFrame {
             method: active.request.method(),
@@ -230,9 +232,15 @@ impl Responder {
 }
 
 impl ActiveRequest {
-    fn new(client: Option<SocketAddr>, head: Head, context: RequestContext, since: Instant) -> Self {
+    fn new(
+        peer: Option<SocketAddr>,
+        client: Option<Client>,
+        head: Head,
+        context: RequestContext,
+        since: Instant,
+    ) -> Self {
         // Clients on unix sockets have no address; no handler asks for one.
-        let peer = client.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        let peer = peer.unwrap_or(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
         Self {
             client,
             request: Request::fake_http_from(peer, head.method, head.target, head.fields, Vec::new()),

@@ -5,26 +5,27 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use parking_lot::{Condvar, Mutex};
 
 use super::admission::Admission;
 use super::drain::DrainDeadlines;
 use super::work_queue::WorkQueue;
 use crate::clock::{self, Deadline};
-use crate::http::application::{Application, Plan};
+use crate::http::application::Plan;
 use crate::http::connection::Expiry;
 use crate::http::limits::Limits;
 use crate::http::message::head::Head;
 use crate::http::net::poll::Poller;
+use crate::http::net::shares::Share;
 use crate::http::net::table::{OpenConnection, Table};
+use crate::http::service::Service;
 use crate::observe::{Observation, Observer};
 
 /// What the threads of one listener share.
 pub struct ListenerState {
-    pub application: Application,
-    pub limits: Limits,
-    /// The fields that are read from a request: those of the application and the request id.
-    pub reads: Vec<&'static str>,
+    /// What is served. A reload replaces it.
+    pub service: ArcSwap<Service>,
     pub observer: Observer,
     /// The poller of the watcher.
     pub watch: Arc<Poller>,
@@ -61,6 +62,8 @@ pub struct PlannedRequest {
     pub plan: Plan,
     /// When it was received.
     pub since: Instant,
+    /// Its part of what its client's address may have, if a proxy has forwarded it.
+    pub share: Option<Share>,
 }
 
 /// A request that waits for admission, with its connection.
@@ -70,6 +73,11 @@ pub struct QueuedRequest {
 }
 
 impl ListenerState {
+    /// Returns the bounds in force.
+    pub fn limits(&self) -> Limits {
+        self.service.load().limits
+    }
+
     /// Takes a connection that became ready, as a job. Returns `None` if another thread has it. What has arrived is read
     /// even if its deadline has just passed: the process may have stood still meanwhile. A connection that is still not
     /// done then is ended by the next scan.

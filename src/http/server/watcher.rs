@@ -93,7 +93,7 @@ impl Watcher {
 
     /// Returns the shortest time after which a deadline that was just set can be over.
     fn shortest_wait(&self) -> Duration {
-        let limits = &self.shared.limits;
+        let limits = self.shared.limits();
         let waits = [
             limits.first_byte_timeout,
             limits.head_timeout,

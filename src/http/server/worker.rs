@@ -22,9 +22,12 @@ use crate::clock;
 use crate::http::application::Class;
 use crate::http::connection::{Buffers, Instruction};
 use crate::http::limits::{MAX_BATCH_BYTES, MAX_HEAD_BYTES, MAX_REQUESTS_PER_TURN};
+use crate::http::message::head::Head;
 use crate::http::message::refusal::Refusal;
 use crate::http::net::poll::Interest;
+use crate::http::net::shares::{Share, ShareTaken};
 use crate::http::net::table::OpenConnection;
+use crate::http::proxies::{Client, TrustedProxies};
 use crate::observe::Observation;
 
 /// What one worker thread owns.
@@ -106,7 +109,9 @@ impl Worker {
         match task {
             Task::Serve(since) => return self.serve(connection, Budget::new(since)),
             Task::Answer(request) => self.answer_blocking(&mut connection, request),
-            Task::Reject(request) => self.responder.reject_overloaded(&mut connection, request.head, request.since),
+            Task::Reject(PlannedRequest { head, since, .. }) => {
+                self.responder.reject(&mut connection, head, since, Refusal::Overloaded);
+            }
             Task::RefuseHead => {
                 connection.state.refuse_unfinished();
                 self.responder.refuse_head(&mut connection, Refusal::HeadTimeout, clock::now());
@@ -135,7 +140,7 @@ impl Worker {
                         Decision::Rejected(rejected) => {
                             connection = rejected.connection;
                             let PlannedRequest { head, since, .. } = rejected.request;
-                            self.responder.reject_overloaded(&mut connection, head, since);
+                            self.responder.reject(&mut connection, head, since, Refusal::Overloaded);
                         }
                         Decision::Queued => return,
                     }
@@ -152,6 +157,8 @@ impl Worker {
     ) -> ControlFlow<Pause, Infallible> {
         // Pending output goes first: otherwise a slow reader that keeps sending requests would make it grow without bound.
         self.flush(connection)?;
+        let shared = Arc::clone(&self.shared);
+        let service = shared.service.load();
         loop {
             if budget.requests == 0 && connection.state.has_input() {
                 self.flush(connection)?;
@@ -161,16 +168,20 @@ impl Worker {
                 self.flush(connection)?;
             }
             let now = clock::now();
-            match connection.state.next(&self.shared.limits, &self.shared.reads, now) {
+            match connection.state.next(&service.limits, &service.reads, now) {
                 Instruction::Handle(head) => {
                     let since = budget.since;
                     budget.requests = budget.requests.saturating_sub(1);
-                    if now.saturating_duration_since(since) > self.shared.limits.queue_timeout {
-                        self.responder.reject_overloaded(connection, head, since);
+                    if now.saturating_duration_since(since) > service.limits.queue_timeout {
+                        self.responder.reject(connection, head, since, Refusal::Overloaded);
                         continue;
                     }
-                    let plan = (self.shared.application.plan)(&head.method, &head.target);
-                    let request = PlannedRequest { head, plan, since };
+                    let Ok(share) = self.take_share(&service.trusted_proxies, connection, &head) else {
+                        self.responder.reject(connection, head, since, Refusal::ShareTaken);
+                        continue;
+                    };
+                    let plan = (service.application.plan)(&head.method, &head.target);
+                    let request = PlannedRequest { head, plan, since, share };
                     match request.plan.class {
                         Class::Immediate => self.responder.answer(connection, request),
                         Class::Blocking => return ControlFlow::Break(Pause::NeedsAdmission(request)),
@@ -196,6 +207,19 @@ impl Worker {
                 }
                 Instruction::Close => return ControlFlow::Break(Pause::Closed),
             }
+        }
+    }
+
+    /// Counts a request that a proxy has forwarded for its client.
+    fn take_share(
+        &self,
+        proxies: &TrustedProxies,
+        connection: &OpenConnection,
+        head: &Head,
+    ) -> Result<Option<Share>, ShareTaken> {
+        match proxies.client(connection.peer, &head.fields) {
+            Some(Client::Forwarded(address)) => self.shared.table.shares().take(Some(address)),
+            Some(Client::Peer(_)) | None => Ok(None),
         }
     }
 
@@ -235,7 +259,7 @@ impl Worker {
         while connection.state.has_output() {
             match connection.socket.socket().write(connection.state.unsent()) {
                 Ok(0) => return ControlFlow::Break(Pause::Closed),
-                Ok(length) => connection.state.sent(length, &self.shared.limits, clock::now()),
+                Ok(length) => connection.state.sent(length, &self.shared.limits(), clock::now()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     return ControlFlow::Break(Pause::Wait(Interest::Write));
                 }

@@ -277,6 +277,12 @@ impl Metrics {
         }
     }
 
+    /// Returns how many requests of the public listener were answered.
+    #[must_use]
+    pub fn answers(&self) -> u64 {
+        self.requests.iter().map(Counter::get).sum()
+    }
+
     /// Returns all metrics as text.
     #[must_use]
     pub fn text(&self, gauges: &Gauges) -> String {

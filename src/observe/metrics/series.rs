@@ -35,6 +35,11 @@ impl<L: Clone + Hash + Eq, M: Clone + Default> Series<L, M> {
         }
         update(&self.family.get_or_create(labels));
     }
+
+    /// Returns the series that were found first: all of them, unless there are more than slots.
+    pub fn iter(&self) -> impl Iterator<Item = &M> {
+        self.slots.iter().filter_map(OnceLock::get).map(|(_, metric)| metric)
+    }
 }
 
 #[cfg(test)]

@@ -98,8 +98,8 @@ impl Check<'_> {
         let connection_string = &self.settings.connection_string;
         let Some(record) = &connection_string.dns_srv else { return connection_string.seeds.clone() };
         let access = &self.cluster().access;
-        let deadline = Deadline::after(clock::now(), access.timeouts.operation);
-        let seeds = SeedSource::new(connection_string, &access.timeouts, &access.observer).seeds(deadline);
+        let deadline = Deadline::after(clock::now(), access.timeouts().operation);
+        let seeds = SeedSource::new(connection_string, &access.timeouts(), &access.observer).seeds(deadline);
         if seeds == connection_string.seeds {
             report.skipped("dns", format!("there is no record {record}; the host of the connection string is taken"));
         } else {
@@ -187,7 +187,7 @@ impl Check<'_> {
         let access = &self.cluster().access;
         let client = NodeClient::new(access, manager.clone(), Service::Manager.name());
         let (credentials, trace) = (access.login.credentials(), Trace::default());
-        let deadline = Deadline::after(clock::now(), access.timeouts.operation);
+        let deadline = Deadline::after(clock::now(), access.timeouts().operation);
         client.exchange(&credentials, deadline, &trace).send(&Request::get(path), topology::MAX_RESPONSE_BYTES)
     }
 

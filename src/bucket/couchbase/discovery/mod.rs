@@ -152,12 +152,12 @@ impl ClusterDiscovery {
     /// Asks the nodes that are known, the one that answered last first, then the hosts of the connection string, and then
     /// those that are known again, with more time.
     fn ask_in_turn(&self) -> Result<(Topology, Seed), BucketError> {
-        let attempt = self.access.timeouts.attempt;
+        let attempt = self.access.timeouts().attempt;
         let known = self.known();
         if let Some(found) = self.ask_known(&known, SHORT_TIMEOUT.min(attempt)) {
             return Ok(found);
         }
-        let limit = Deadline::after(clock::now(), self.access.timeouts.connect.saturating_mul(2));
+        let limit = Deadline::after(clock::now(), self.access.timeouts().connect.saturating_mul(2));
         let outcome = self.ask_seeds(&self.seeds.seeds(limit), attempt);
         if outcome.is_err()
             && let Some(found) = self.ask_known(&known, attempt)

@@ -44,7 +44,7 @@ pub fn addresses(node: &Endpoint, access: &Access) -> Result<Vec<SocketAddr>, St
     if let Ok(address) = node.host.parse() {
         return Ok(vec![SocketAddr::new(address, node.port)]);
     }
-    match access.names.addresses(&node.host, access.timeouts.connect) {
+    match access.names.addresses(&node.host, access.timeouts().connect) {
         Ok(addresses) if addresses.is_empty() => Err("the name has no address".to_owned()),
         Ok(addresses) => Ok(addresses.into_iter().map(|address| SocketAddr::new(address, node.port)).collect()),
         Err(NotFound::TimedOut) => Err("the name was not found in time ([bucket] connect_timeout)".to_owned()),

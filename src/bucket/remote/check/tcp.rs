@@ -37,7 +37,7 @@ pub fn reach<'a>(nodes: &'a [Endpoint], access: &Access, report: &mut Report) ->
 pub fn connect(node: &Endpoint, access: &Access) -> Result<SocketAddr, String> {
     let mut why = "its name has no address".to_owned();
     for address in dns::addresses(node, access)? {
-        match TcpStream::connect_timeout(&address, access.timeouts.connect) {
+        match TcpStream::connect_timeout(&address, access.timeouts().connect) {
             Ok(_) => return Ok(address),
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 why = format!("nobody listens at {address}");

@@ -137,6 +137,11 @@ impl HealthTable {
         Self { entries: Vec::new(), limits, last_latency: Duration::ZERO, last_probe_latency: Duration::ZERO }
     }
 
+    /// Applies other limits to the probes that follow.
+    pub fn set_limits(&mut self, limits: ProbeLimits) {
+        self.limits = limits;
+    }
+
     /// Replaces the nodes. What is known of the health of those that stay is kept.
     pub fn set_nodes(&mut self, nodes: &[Endpoint]) {
         let mut known = std::mem::take(&mut self.entries);

@@ -67,13 +67,21 @@ impl Drop for Outstanding<'_> {
     }
 }
 
+fn probe_limits(timeouts: &BucketTimeouts) -> ProbeLimits {
+    ProbeLimits { first: timeouts.attempt, longest: timeouts.operation }
+}
+
 impl Nodes {
     /// No node is known yet.
     #[must_use]
     pub fn new(product: &'static Product, timeouts: &BucketTimeouts, observer: &Observer) -> Self {
-        let limits = ProbeLimits { first: timeouts.attempt, longest: timeouts.operation };
-        let state = NodesState { table: HealthTable::new(limits), is_stopped: false };
+        let state = NodesState { table: HealthTable::new(probe_limits(timeouts)), is_stopped: false };
         Self { state: Mutex::new(state), changed: Condvar::new(), product, observer: observer.clone() }
+    }
+
+    /// Applies other timeouts to the probes that follow.
+    pub fn set_timeouts(&self, timeouts: &BucketTimeouts) {
+        self.lock().table.set_limits(probe_limits(timeouts));
     }
 
     /// See [`HealthTable::set_nodes`].
