@@ -29,7 +29,8 @@ fn everything_that_is_on_is_checked() {
 #[test]
 fn what_is_off_is_left_out_and_named() {
     let server = Server::embedded(&["http.docs=false"]);
-    let (code, told) = smoke_test(&[&format!("http://{}", server.public), "johndoe"]);
+    let (public, admin) = (format!("http://{}", server.public), format!("http://{}", server.admin));
+    let (code, told) = smoke_test(&["--admin", &admin, &public, "johndoe"]);
     assert_eq!(code, 0, "{told}");
     for expected in ["the API's documentation: [http] docs is false", "web pages of other origins"] {
         assert!(told.contains(&format!("skipped {expected}")), "{expected}: {told}");
