@@ -296,6 +296,40 @@ fn nginx_passes_requests_and_answers_on_as_they_are() {
     assert_smoke_test_passes();
 }
 
+/// A request whose client says that it is somebody else, from an address that no other client here has.
+fn assert_log_names_the_client(ours: &Server) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
+    socket.connect(&PROXY.into()).unwrap();
+    let claims = "X-Forwarded-For: 203.0.113.9\r\nForwarded: for=203.0.113.9\r\n";
+    assert_eq!(Client::over(socket.into()).request("GET", "/users/johndoe", claims).status, 200);
+    ours.wait_for_log(" client=127.0.0.2");
+    assert!(!ours.log().contains("203.0.113.9"), "{}", ours.log());
+}
+
+/// Ours with a log, and with trust in the proxy.
+fn start_ours_with_log() -> Server {
+    start_ours(&["http.trusted_proxies=127.0.0.1", "log.level=info"])
+}
+
+#[test]
+fn the_log_names_the_client_that_nginx_has() {
+    if is_inside("the_log_names_the_client_that_nginx_has") {
+        let ours = start_ours_with_log();
+        let _nginx = Proxy::nginx(&shipped("nginx.conf"));
+        assert_log_names_the_client(&ours);
+    }
+}
+
+#[test]
+fn the_log_names_the_client_that_caddy_has() {
+    if is_inside("the_log_names_the_client_that_caddy_has") {
+        let ours = start_ours_with_log();
+        let _caddy = Proxy::caddy();
+        assert_log_names_the_client(&ours);
+    }
+}
+
 #[test]
 fn caddy_passes_requests_and_answers_on_as_they_are() {
     if !is_inside("caddy_passes_requests_and_answers_on_as_they_are") {
