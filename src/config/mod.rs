@@ -12,6 +12,8 @@ mod connection_string;
 mod error;
 mod load;
 mod print;
+#[cfg(test)]
+mod reference;
 mod sections;
 mod setting;
 mod sources;

@@ -1,5 +1,5 @@
 //! What each problem means and what can be done about it: the text of the pages `/problems/CODE` and of
-//! `docs/problems.md`.
+//! `docs/reference/problems.md`.
 //!
 //! Invariant: every code is explained, and the text is the same for everybody: nothing of a request or a database is in it.
 
@@ -175,6 +175,6 @@ mod tests {
             )
             .unwrap();
         }
-        generated::assert_file("docs/problems.md", &text);
+        generated::assert_file("docs/reference/problems.md", &text);
     }
 }

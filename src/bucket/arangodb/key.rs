@@ -96,7 +96,7 @@ mod tests {
             ("a:b", "userprofile::a=3Ab"),
         ] {
             assert_eq!(key(&id_of(username)), expected);
-            assert!(include_str!("../../../docs/arangodb.md").contains(expected), "the guide has no {expected}");
+            assert!(include_str!("../../../docs/how-to/arangodb.md").contains(expected), "the guide has no {expected}");
         }
         let long = key(&id_of(&"é".repeat(116)));
         assert_eq!(long.len(), PREFIX.len() + 2 + 64);
