@@ -2,11 +2,14 @@
 //! `utoipa-swagger-ui-vendored`, and the OpenAPI document.
 //!
 //! Each file lies in `OUT_DIR` twice: as it is, and with `.gz` behind its name.
+//!
+//! Tells the program from which commit it is built, for `--version`.
 
 use std::error::Error;
 use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -16,11 +19,16 @@ use zip::ZipArchive;
 /// What `/docs` loads of Swagger UI.
 const SWAGGER_UI: [&str; 2] = ["swagger-ui-bundle.js", "swagger-ui.css"];
 
+/// Says the commit where there is no repository, or where another one is meant.
+const COMMIT: &str = "USERPROFILES_COMMIT";
+
 const OPENAPI: &str = "src/api/docs/openapi.json";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={OPENAPI}");
+    println!("cargo::rerun-if-env-changed={COMMIT}");
+    println!("cargo::rustc-env={COMMIT}={}", commit());
     let folder = PathBuf::from(std::env::var("OUT_DIR")?);
     let mut archive = ZipArchive::new(Cursor::new(SWAGGER_UI_VENDORED))?;
     for name in SWAGGER_UI {
@@ -46,4 +54,25 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Box<dyn Error>> {
     name.push(".gz");
     fs::write(name, compressed.finish()?)?;
     Ok(())
+}
+
+fn commit() -> String {
+    if let Some(commit) = std::env::var(COMMIT).ok().filter(|commit| !commit.trim().is_empty()) {
+        return commit.trim().to_owned();
+    }
+    // Sources that were unpacked inside of a repository are not that repository's.
+    if git(&["rev-parse", "--show-prefix"]).as_deref() != Some("") {
+        return "unknown".to_owned();
+    }
+    // A line is added with each commit, and each time another one is checked out.
+    if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]).filter(|log| Path::new(log).exists()) {
+        println!("cargo::rerun-if-changed={log}");
+    }
+    git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// What git prints; `None` if it is not there or fails.
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }

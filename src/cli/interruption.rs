@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
-use super::{Exit, tell_user};
+use super::exit::{Exit, tell_user};
 use crate::threads;
 
 /// The signals that end a command: HUP comes from a terminal that was closed.

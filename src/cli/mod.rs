@@ -5,15 +5,23 @@
 mod arguments;
 mod bucket;
 pub mod check;
+mod completions;
 pub mod config;
+mod exit;
 pub mod export;
 pub mod get;
 pub mod import;
 pub mod interruption;
+mod man;
+pub mod output;
+mod rate;
 pub mod ready;
 pub mod serve;
+mod version;
 
-use std::io::{self, BufWriter, Write};
+pub use exit::Exit;
+
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,34 +31,16 @@ use signal_hook::consts::SIGHUP;
 use signal_hook::flag;
 
 use crate::api::docs::OPENAPI;
+use crate::bucket::BucketTimeouts;
 use crate::bucket::driver::IfMissing;
 use crate::bucket::drivers;
-use crate::bucket::{BucketTimeouts, CreateOptions, Database};
-use crate::config::{DatabaseName, Loaded, Sources, load};
-use arguments::{Cli, Command, ServeFlags};
-use export::{Destination, Existing, NewFile, Scratch};
+use crate::config::{Loaded, Sources, load};
+use arguments::{Cli, Command, ConfigOutput, ServeFlags};
+use exit::tell_user;
 use get::GetOutcome;
-use import::ImportSource;
-use interruption::{FOR_COMMANDS, Interruption};
 
-use crate::model::DocumentId;
 use crate::observe::format::{self, Delivery, LogFormatter};
 use crate::observe::{Observation, Observer};
-
-/// How a command ended; the numbers are the exit codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// It did what it was asked.
-    Done = 0,
-    /// It failed: the database, a file, an address.
-    Failed = 1,
-    /// It was asked wrongly: usage or settings.
-    Usage = 2,
-    /// `get`: there is no such user.
-    NoSuchUser = 3,
-    /// `import`, `export`: some documents were left out, and the others are done.
-    SomeRejected = 4,
-}
 
 /// Runs the program with the process's arguments and environment.
 #[must_use]
@@ -78,15 +68,11 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    if let Some(printed) = print_without_settings(&command, &mut io::stdout()) {
+        printed.context("cannot write to standard output")?;
+        return Ok(Exit::Done);
+    }
     let listen = match &command {
-        Command::Openapi => {
-            io::stdout().write_all(OPENAPI.as_bytes()).context("cannot write to standard output")?;
-            return Ok(Exit::Done);
-        }
-        Command::ConfigExample => {
-            config::print_example(&mut io::stdout()).context("cannot write to standard output")?;
-            return Ok(Exit::Done);
-        }
         Command::Serve(flags) => flags.listen.clone(),
         _ => Vec::new(),
     };
@@ -113,6 +99,17 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
     run_command(command, &loaded, &sources, (log_formatter, &observer))
 }
 
+/// Runs a command that prints what is known without settings; `None`: it is another one.
+fn print_without_settings(command: &Command, out: &mut dyn Write) -> Option<io::Result<()>> {
+    match command {
+        Command::Openapi => Some(out.write_all(OPENAPI.as_bytes()).and_then(|()| out.flush())),
+        Command::Config(ConfigOutput::Example) => Some(config::print_example(out)),
+        Command::Completions(shell) => Some(completions::print(*shell, out)),
+        Command::Man(command) => Some(man::print(command.as_deref(), out)),
+        _ => None,
+    }
+}
+
 fn run_command(
     command: Command,
     loaded: &Loaded,
@@ -122,33 +119,12 @@ fn run_command(
     let timeouts = BucketTimeouts::from(&loaded.settings.bucket);
     match command {
         Command::Serve(flags) => serve::run(loaded, sources, flags.import.as_deref(), (log_formatter, observer)),
-        Command::Import(file, create) => {
-            let has_factor = create.is_some_and(|options| options.replication_factor.is_some());
-            if has_factor && loaded.settings.bucket.database != DatabaseName::Cassandra {
-                tell_user(
-                    "--replication-factor is for [bucket] database = \"cassandra\": other databases have it in settings of \
-                     their own",
-                );
-                return Ok(Exit::Usage);
-            }
-            // A file of the embedded database is made in any case: that is one step less for whoever begins.
-            let database = drivers::open(&loaded.settings, IfMissing::Create, observer)?;
-            if let Some(options) = create {
-                create_storage(database.as_ref(), &timeouts, options)?;
-            }
-            let interruption = Interruption::watch(&FOR_COMMANDS, Exit::Failed, || {
-                tell_user("interrupted: what is stored is whole, and importing the whole file once more is safe");
-            })?;
-            let source = ImportSource::from_argument(&file);
-            let outcome = import::run(database.as_ref(), &timeouts, &source, &interruption)?;
-            tell_user(&outcome.to_string());
-            Ok(if outcome.rejected == 0 { Exit::Done } else { Exit::SomeRejected })
-        }
+        Command::Import(flags) => import::run_command(&flags, &loaded.settings, observer),
         Command::Export(destination, existing) => {
             let database = drivers::open(&loaded.settings, IfMissing::Refuse, observer)?;
-            export(database.as_ref(), &timeouts, &destination, existing)
+            export::run_command(database.as_ref(), &timeouts, &destination, existing)
         }
-        Command::Check => check::run(&loaded.settings, observer, &mut io::stdout()),
+        Command::Check(format) => check::run(&loaded.settings, format, observer, &mut io::stdout()),
         Command::Get(username) => {
             let database = drivers::open(&loaded.settings, IfMissing::Refuse, observer)?;
             Ok(match get::run(database.as_ref(), &timeouts, &username, &mut io::stdout())? {
@@ -163,74 +139,16 @@ fn run_command(
                 }
             })
         }
-        Command::Config(shown) => {
-            config::print_effective(loaded, shown, &mut io::stdout()).context("cannot write to standard output")?;
+        Command::Config(ConfigOutput::Effective(shown, format)) => {
+            config::print_effective(loaded, shown, format, &mut io::stdout())
+                .context("cannot write to standard output")?;
             drivers::ensure_built(loaded.settings.bucket.database)?;
             Ok(Exit::Done)
         }
         Command::Ready => ready::run(loaded.settings.admin.listen.as_ref(), &mut io::stdout()),
-        Command::Openapi | Command::ConfigExample => Ok(Exit::Done),
+        // They have been run without settings.
+        Command::Openapi | Command::Config(ConfigOutput::Example) | Command::Completions(_) | Command::Man(_) => {
+            Ok(Exit::Done)
+        }
     }
-}
-
-/// Makes what documents are stored in, and says what was made.
-fn create_storage(database: &dyn Database, timeouts: &BucketTimeouts, options: CreateOptions) -> anyhow::Result<()> {
-    let made = bucket::CommandBucket::new(database, timeouts).call(|bucket| bucket.create(options))?;
-    tell_user(&match made.as_slice() {
-        [] => "there was nothing to create".to_owned(),
-        made => format!("created {}", made.join(" and ")),
-    });
-    Ok(())
-}
-
-fn export(
-    database: &dyn Database,
-    timeouts: &BucketTimeouts,
-    destination: &Destination,
-    existing: Existing,
-) -> anyhow::Result<Exit> {
-    tell_user("what is exported holds password hashes: keep it as secret as the database itself");
-    let progress = export::progress_bar(destination);
-    let leave_out = &mut |id: &DocumentId| {
-        tell_user(&format!(
-            "{:?} is left out: it has bytes that are not UTF-8; correct it in the database",
-            id.as_str()
-        ));
-    };
-    let scratch = Scratch::default();
-    let its_own = scratch.clone();
-    let outcome = match destination {
-        Destination::StandardOutput => {
-            if let Some(warning) = export::exposed_output() {
-                tell_user(&warning);
-            }
-            let _interruption = Interruption::watch(&FOR_COMMANDS, Exit::Failed, move || {
-                its_own.remove();
-                tell_user("interrupted: what was written is not complete");
-            })?;
-            let mut output = BufWriter::new(io::stdout().lock());
-            export::run(database, timeouts, &mut output, &progress, &scratch, leave_out)?
-        }
-        Destination::File(path) => {
-            export::refuse_own_files(database, path)?;
-            let mut file = NewFile::begin(path, existing)?;
-            let temporary = file.temporary_path().map(std::path::Path::to_owned);
-            let interruption = Interruption::watch(&FOR_COMMANDS, Exit::Failed, move || {
-                // If it is gone already, so much the better.
-                let _ = temporary.as_ref().map(std::fs::remove_file);
-                its_own.remove();
-                tell_user("interrupted: no file was written");
-            })?;
-            let outcome = export::run(database, timeouts, &mut file, &progress, &scratch, leave_out)?;
-            interruption.shield(|| file.finish())?;
-            outcome
-        }
-    };
-    tell_user(&outcome.to_string());
-    Ok(if outcome.unreadable == 0 { Exit::Done } else { Exit::SomeRejected })
-}
-
-/// Tells the person at the terminal what is wrong. If standard error is closed, the exit code still says it.
-fn tell_user(message: &str) {
-    let _ = writeln!(io::stderr(), "userprofiles: {message}");
 }

@@ -83,9 +83,11 @@ mod tests {
         let started = loaded(&["http.workers=7"]);
         let now = loaded(&["http.workers=8", "log.level=debug", "bucket.database=couchbase", "couchbase.bucket=b"]);
         let shown = effective(&in_force(&started, &now), SectionsShown::InUse);
-        for line in
-            ["workers = 7  # --set http.workers", "level = \"debug\"  # --set log.level", "database = \"embedded\"\n"]
-        {
+        for line in [
+            "workers = 7  # --set http.workers",
+            "level = \"debug\"  # --set log.level",
+            "database = \"embedded\"  # [restart]\n",
+        ] {
             assert!(shown.contains(line), "{line} in {shown}");
         }
         assert!(shown.contains("[embedded]") && !shown.contains("[couchbase]"), "{shown}");

@@ -2,7 +2,7 @@
 //!
 //! A setting is declared in one place, the struct of its section (`sections`), and everything else about it follows from
 //! there (`setting`): its names, its check, its default, its comment in the example file. `load` puts the layers on top
-//! of each other, `print` shows what holds, and `changes` compares two loads.
+//! of each other, `print` and `json` show what holds, and `changes` compares two loads.
 //!
 //! Invariant: a `Settings` that was loaded is valid in itself; whether a file or a server is there is found out by those
 //! who use it. No secret is printed by anything here.
@@ -10,6 +10,7 @@
 mod changes;
 mod connection_string;
 mod error;
+mod json;
 mod load;
 mod print;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod sources;
 pub use changes::{for_a_restart, in_force};
 pub use connection_string::{ConnectionString, Gateway, InvalidConnectionString, Scheme, Seed};
 pub use error::{ConfigError, ConfigErrors, Origin, unreadable};
+pub use json::{SettingsDocument, effective_json};
 pub use load::{Loaded, load};
 pub use print::{SectionsShown, effective, example};
 pub use sections::{

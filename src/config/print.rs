@@ -7,8 +7,12 @@ use std::fmt::Write as _;
 use super::error::Origin;
 use super::load::Loaded;
 use super::sections::{DatabaseName, Settings};
+use super::setting::{Reload, Section};
 
 const WIDTH: usize = 100;
+
+/// Marks a setting that a running program does not change.
+const RESTART: &str = "[restart]";
 
 const PREFACE: &str = "The settings of userprofiles. Every setting stands here with its default, behind a #: take the # \
      away to change one. Settings come from, each over the one before: the defaults; this file (--config FILE, else \
@@ -46,8 +50,16 @@ pub enum SectionsShown {
     All,
 }
 
-/// The settings that hold, as TOML, each with where it came from. Secrets are `***`, and behind a `#`, because they
-/// must not be in a file.
+/// The sections that are printed.
+pub(super) fn sections(loaded: &Loaded, shown: SectionsShown) -> impl Iterator<Item = &Section> {
+    let in_use = loaded.settings.bucket.database.as_str();
+    let is_of_another =
+        move |name: &str| name != in_use && DatabaseName::ALL.iter().any(|other| other.as_str() == name);
+    loaded.sections.iter().filter(move |section| shown == SectionsShown::All || !is_of_another(section.name))
+}
+
+/// The settings that hold, as TOML, each with where it came from, and whether a change of it waits for a restart. Secrets
+/// are `***`, and behind a `#`, because they must not be in a file.
 #[must_use]
 pub fn effective(loaded: &Loaded, shown: SectionsShown) -> String {
     let mut text = String::new();
@@ -55,34 +67,39 @@ pub fn effective(loaded: &Loaded, shown: SectionsShown) -> String {
         Some(path) => line(&mut text, format_args!("# settings file: {}", escaped(&path.to_string_lossy()))),
         None => line(&mut text, format_args!("# settings file: none")),
     }
-    let in_use = loaded.settings.bucket.database.as_str();
-    let is_shown = |name: &str| {
-        shown == SectionsShown::All || name == in_use || !DatabaseName::ALL.iter().any(|other| other.as_str() == name)
-    };
-    for section in loaded.sections.iter().filter(|section| is_shown(section.name)) {
+    line(&mut text, format_args!("# {RESTART}: a change waits for a restart; HUP brings the others about"));
+    for section in sections(loaded, shown) {
         line(&mut text, format_args!("\n[{}]", section.name));
         for setting in &section.settings {
             let key = setting.name.key;
+            let origin = loaded.origins.of(setting.name);
             match &setting.value {
-                Some(value) => assignment(&mut text, &format!("{key} = {value}"), &loaded.origins.of(setting.name)),
-                None => line(&mut text, format_args!("# {key} is unset")),
+                Some(value) => assignment(&mut text, &format!("{key} = {value}"), &origin, setting.reload),
+                None => assignment(&mut text, &format!("# {key} is unset"), &origin, setting.reload),
             }
         }
         if let ("log", Some(filters)) = (section.name, &loaded.rust_log) {
             line(&mut text, format_args!("# in place of level, RUST_LOG: {}", escaped(filters)));
         }
         for secret in loaded.secrets.iter().filter(|secret| secret.section == section.name) {
-            assignment(&mut text, &format!("# {} = \"***\"", secret.key), &secret.origin);
+            assignment(&mut text, &format!("# {} = \"***\"", secret.key), &secret.origin, Reload::AtOnce);
         }
     }
     text
 }
 
-/// One setting; where it is the default, that goes without saying.
-fn assignment(text: &mut String, setting: &str, origin: &Origin) {
-    match origin {
-        Origin::Default => line(text, format_args!("{setting}")),
-        origin => line(text, format_args!("{setting}  # {}", escaped(&origin.to_string()))),
+/// One setting. Where it is the default, that goes without saying.
+fn assignment(text: &mut String, setting: &str, origin: &Origin, reload: Reload) {
+    let origin = match origin {
+        Origin::Default => None,
+        origin => Some(escaped(&origin.to_string())),
+    };
+    let restart = (reload == Reload::AtRestart).then(|| RESTART.to_owned());
+    let notes: Vec<String> = origin.into_iter().chain(restart).collect();
+    if notes.is_empty() {
+        line(text, format_args!("{setting}"));
+    } else {
+        line(text, format_args!("{setting}  # {}", notes.join(" ")));
     }
 }
 
@@ -140,7 +157,7 @@ mod tests {
 
     /// Without the lines that tell where something came from.
     fn settings_only(text: &str) -> String {
-        let lines = text.lines().skip(1).map(|line| line.split("  # ").next().unwrap_or_default());
+        let lines = text.lines().skip(2).map(|line| line.split("  # ").next().unwrap_or_default());
         lines.collect::<Vec<_>>().join("\n")
     }
 

@@ -7,7 +7,7 @@ mod id;
 mod profile;
 
 pub use id::{DocumentId, InvalidUsername, MAX_USERNAME_BYTES, Username};
-pub use profile::{InvalidDocument, MAX_DOCUMENT_BYTES, has_type};
+pub use profile::{CheckedProfile, InvalidDocument, MAX_DOCUMENT_BYTES, check};
 
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};

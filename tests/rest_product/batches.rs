@@ -33,7 +33,7 @@ fn import(opened: &Opened, lines: &[String]) {
     fs::write(&path, lines.join("\n")).unwrap();
     let source = ImportSource::File(path);
     let outcome = import::run(&opened.database, &opened.timeouts, &source, &Interruption::none()).unwrap();
-    assert_eq!((outcome.stored, outcome.rejected), (lines.len() as u64, 0));
+    assert_eq!((outcome.valid, outcome.rejected), (lines.len() as u64, 0));
 }
 
 fn profiles() -> Vec<String> {

@@ -4,21 +4,26 @@
 //! a file is there under its name only once it is whole. What is written holds password hashes: it is the one place of
 //! this program that lets them out, and it says so.
 
+mod command;
 mod destination;
 mod sorted;
 
+pub use command::run_command;
 pub use destination::{Destination, Existing, NewFile, refuse_own_files};
 pub use sorted::Scratch;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::bucket::CommandBucket;
-use super::import::parse_line;
+use super::import::check_line;
+use super::rate::Rate;
 use crate::bucket::{BucketTimeouts, Cursor, Database, Listed, Order, write_line};
+use crate::clock;
 use crate::files;
 use crate::model::DocumentId;
 
@@ -42,26 +47,31 @@ pub struct ExportOutcome {
     pub first_unfit: Option<(DocumentId, String)>,
     /// How many were not written, because their bytes are not UTF-8 and so no line of JSON.
     pub unreadable: u64,
+    /// From the first document to the last.
+    pub took: Duration,
 }
 
 impl fmt::Display for ExportOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { documents, unfit, first_unfit, unreadable } = self;
+        let Self { documents, unfit, first_unfit, unreadable, took } = self;
         let noun = if *documents == 1 { "document" } else { "documents" };
         write!(f, "{documents} {noun} exported")?;
         if *unreadable > 0 {
             write!(f, ", {unreadable} left out that are not UTF-8")?;
         }
-        let Some((id, reason)) = first_unfit else { return Ok(()) };
-        write!(f, ", {unfit} of which `import` would not store like that (the first is {:?}: {reason})", id.as_str())
+        if let Some((id, reason)) = first_unfit {
+            let first = id.as_str();
+            write!(f, ", {unfit} of which `import` would not store like that (the first is {first:?}: {reason})")?;
+        }
+        write!(f, " ({})", Rate { count: *documents, took: *took })
     }
 }
 
 impl ExportOutcome {
     fn count(&mut self, listed: &Listed) {
         self.documents += 1;
-        let reason = match parse_line(listed.document.text()) {
-            Ok(document) if document.id == listed.id => return,
+        let reason = match check_line(listed.document.text()) {
+            Ok(line) if line.id() == listed.id => return,
             Ok(_) => "its username is that of another document".to_owned(),
             Err(rejection) => rejection.to_string(),
         };
@@ -84,6 +94,7 @@ pub fn run(
     scratch: &Scratch,
     leave_out: &mut dyn FnMut(&DocumentId),
 ) -> anyhow::Result<ExportOutcome> {
+    let start = clock::now();
     let mut unreadable = 0;
     let leave_out = &mut |id: &DocumentId| {
         unreadable += 1;
@@ -98,7 +109,7 @@ pub fn run(
     };
     output.flush().context("the documents cannot be written")?;
     progress.finish_and_clear();
-    Ok(ExportOutcome { unreadable, ..outcome })
+    Ok(ExportOutcome { unreadable, took: clock::now() - start, ..outcome })
 }
 
 fn write_all(
@@ -169,7 +180,7 @@ pub fn progress_bar(destination: &Destination) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::no_length();
-    match ProgressStyle::with_template("{spinner} {human_pos} documents in {elapsed}") {
+    match ProgressStyle::with_template("{spinner} {human_pos} documents in {elapsed}, {per_sec}") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

@@ -48,8 +48,8 @@ fn every_document_is_a_line_in_the_order_of_ids_as_it_is_stored() {
     let (outcome, text) = export(&database);
     let one_line = awkward.replace("\r\n", "  ").replace('\n', " ");
     assert_eq!(text, [user("B"), user("a"), one_line, user("é")].map(|line| line + "\n").concat());
-    assert_eq!(outcome.to_string(), "4 documents exported");
-    assert_eq!(export(&self::database(&[]).1).0.to_string(), "0 documents exported");
+    assert!(outcome.to_string().starts_with("4 documents exported ("), "{outcome}");
+    assert!(export(&self::database(&[]).1).0.to_string().starts_with("0 documents exported ("));
 }
 
 #[test]

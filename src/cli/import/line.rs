@@ -8,10 +8,10 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::bucket::NewDocument;
-use crate::model::{
-    DocumentId, InvalidDocument, InvalidUsername, MAX_DOCUMENT_BYTES, USERPROFILE_DOC_TYPE, UserInDb, Username,
-    has_type,
-};
+use crate::model::{self, CheckedProfile, DocumentId, InvalidDocument, InvalidUsername, MAX_DOCUMENT_BYTES, Username};
+
+/// The member that a document without a `type` gets: [`model::USERPROFILE_DOC_TYPE`].
+const TYPE_MEMBER: &str = "\"type\":\"userprofile\",";
 
 /// Why a line is not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,31 +49,55 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// Reads one line, without its line break. The id comes from the document's own username.
+/// A line that can be stored.
+pub struct ValidLine<'a> {
+    text: &'a str,
+    username: Username,
+    has_type: bool,
+}
+
+/// Checks one line, without its line break. The id comes from the document's own username.
 ///
 /// # Errors
 /// [`Rejection`] names the first rule that the line breaks.
-pub fn parse_line(line: &[u8]) -> Result<NewDocument, Rejection> {
-    let stored = UserInDb::from_json(line).map_err(Rejection::Invalid)?.ok_or(Rejection::Empty)?;
-    // Of members that it does not know, from_json reads no more than where they end.
-    let line = std::str::from_utf8(line).map_err(|_| Rejection::NotUtf8)?;
-    let text = with_type(line)?;
-    if text.len() > MAX_DOCUMENT_BYTES {
+pub fn check_line(line: &[u8]) -> Result<ValidLine<'_>, Rejection> {
+    let CheckedProfile { username, has_type } =
+        model::check(line).map_err(Rejection::Invalid)?.ok_or(Rejection::Empty)?;
+    // Of members that it does not know, the check reads no more than where they end.
+    let text = std::str::from_utf8(line).map_err(|_| Rejection::NotUtf8)?;
+    if !has_type && text.len() + TYPE_MEMBER.len() > MAX_DOCUMENT_BYTES {
         return Err(Rejection::Invalid(InvalidDocument::TooLarge));
     }
-    let username = Username::parse(stored.username).map_err(Rejection::Username)?;
-    Ok(NewDocument { id: DocumentId::of(&username), text })
+    let username = Username::parse(username).map_err(Rejection::Username)?;
+    Ok(ValidLine { text, username, has_type })
 }
 
-/// The text of a valid document with a `type` in it: its own, or ours right after the first brace.
-fn with_type(document: &str) -> Result<Zeroizing<String>, Rejection> {
-    if has_type(document) {
-        return Ok(Zeroizing::new(document.to_owned()));
+impl ValidLine<'_> {
+    /// The id under which it is stored.
+    #[must_use]
+    pub fn id(&self) -> DocumentId {
+        DocumentId::of(&self.username)
     }
-    let (before, after) = document.split_once('{').ok_or(Rejection::Invalid(InvalidDocument::NotAnObject))?;
-    // A valid document has members, so that the comma always comes before one. In one go, so that no
-    // half-filled string is left behind in memory.
-    Ok(Zeroizing::new([before, "{\"type\":\"", USERPROFILE_DOC_TYPE, "\",", after].concat()))
+
+    /// What is stored: the line, with a `type` in it, its own or ours right after the first brace.
+    #[must_use]
+    pub fn into_document(self) -> NewDocument {
+        let text = match self.text.split_once('{') {
+            // A valid document has members, so that the comma always comes before one. In one go, so that no
+            // half-filled string is left behind in memory.
+            Some((before, after)) if !self.has_type => [before, "{", TYPE_MEMBER, after].concat(),
+            _ => self.text.to_owned(),
+        };
+        NewDocument { id: self.id(), text: Zeroizing::new(text) }
+    }
+}
+
+/// Reads one line, without its line break.
+///
+/// # Errors
+/// As [`check_line`].
+pub fn parse_line(line: &[u8]) -> Result<NewDocument, Rejection> {
+    check_line(line).map(ValidLine::into_document)
 }
 
 #[cfg(test)]
@@ -81,6 +105,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::{USERPROFILE_DOC_TYPE, UserInDb};
+
+    #[test]
+    fn the_member_that_is_added_is_the_type_of_profiles() {
+        assert_eq!(TYPE_MEMBER, format!("\"type\":\"{USERPROFILE_DOC_TYPE}\","));
+    }
 
     #[test]
     fn a_line_is_stored_as_it_is_but_for_its_type() {
