@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getuid, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::cgroup::Groups;
@@ -19,6 +19,9 @@ use crate::support::client::{Answer, Client};
 use crate::support::process::{bound, spawn};
 use crate::support::server::PATIENCE;
 use crate::waiting::wait_until;
+
+/// The units of the package.
+pub const UNITS: &str = "userprofiles.service userprofiles.socket userprofiles-admin.socket";
 
 /// A running container.
 pub struct Machine {
@@ -32,6 +35,7 @@ impl Machine {
     /// Boots one, and waits until nothing is to be started any more.
     pub fn boot() -> Self {
         static BOOTED: AtomicUsize = AtomicUsize::new(0);
+        assert!(getuid().is_root(), "a container needs root");
         let name = format!("userprofiles-test-{}-{}", std::process::id(), BOOTED.fetch_add(1, Ordering::Relaxed));
         let groups = Groups::make(&name);
         // The shell moves into the groups and becomes the container's keeper. The first process of a container outlives
@@ -127,6 +131,14 @@ impl Machine {
     /// Waits until the property of the service is as wanted, and returns it.
     pub fn wait_for_property(&self, name: &str, is_wanted: impl Fn(&str) -> bool) -> String {
         wait_until(name, || Some(self.property(name)).filter(|value| is_wanted(value)))
+    }
+
+    /// Asserts that nothing of the package runs and nobody listens.
+    pub fn assert_inactive(&self) {
+        assert_eq!(self.run(&format!("systemctl is-active {UNITS} || true")), "inactive\n".repeat(3));
+        // 0A: it listens.
+        assert_eq!(self.run("grep ' 0A ' /proc/net/tcp || true"), "");
+        assert_eq!(self.run("grep /run/userprofiles /proc/net/unix || true"), "");
     }
 
     /// Everything that systemd and the service have said about the service.

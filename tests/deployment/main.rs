@@ -6,7 +6,6 @@
 
 mod cgroup;
 mod exposure;
-mod load;
 mod machine;
 mod package;
 mod packages;

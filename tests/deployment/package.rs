@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::machine::Machine;
+use crate::machine::{Machine, UNITS};
 use crate::packages::{NEWER_VERSION, packages};
 use crate::support::process::bound;
 use crate::waiting::complete;
@@ -14,7 +14,6 @@ pub const IMPORT: &str = "systemd-run --quiet --pipe --wait --collect -p Dynamic
     </usr/share/doc/userprofiles/examples/sample-users.jsonl";
 
 const SETTINGS: &str = "/etc/userprofiles/userprofiles.toml";
-const UNITS: &str = "userprofiles.service userprofiles.socket userprofiles-admin.socket";
 
 /// What changes on a machine whatever is installed: records of dpkg, logs, what systemd notes.
 const ALWAYS_CHANGING: [&str; 6] =
@@ -45,10 +44,7 @@ fn it_serves_keeps_settings_and_users_and_leaves_nothing_behind() {
     assert_serves(&machine);
 
     machine.run("dpkg --remove userprofiles");
-    assert_eq!(machine.run(&format!("systemctl is-active {UNITS} || true")), "inactive\n".repeat(3));
-    // 0A: it listens.
-    assert_eq!(machine.run("grep ' 0A ' /proc/net/tcp || true"), "");
-    assert_eq!(machine.run("grep /run/userprofiles /proc/net/unix || true"), "");
+    machine.assert_inactive();
     assert!(machine.path(SETTINGS).exists());
 
     // Back again, with the settings and the users of before.

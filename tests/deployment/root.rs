@@ -31,13 +31,14 @@ fn release() -> String {
     name.expect("this machine runs a Debian, whose release has a name in /etc/os-release").to_owned()
 }
 
-/// Makes it beside its place and moves it there when it is whole.
+/// Makes it beside its place, and moves it there when it is whole.
 fn make(release: &str, root: &Path) {
-    let unfinished = tempfile::tempdir_in(root.parent().unwrap()).unwrap();
+    let folder = tempfile::tempdir_in(root.parent().unwrap()).unwrap();
+    let unfinished = folder.path().join(release);
     let mut command = bound("debootstrap");
-    command.args(["--variant=minbase", &format!("--include={PACKAGES}"), release]).arg(unfinished.path());
+    command.args(["--variant=minbase", &format!("--include={PACKAGES}"), release]).arg(&unfinished);
     complete(command, "debootstrap, as root: apt-get install debootstrap");
     // Packages of which everything is installed already.
-    let _ = fs::remove_dir_all(unfinished.path().join("var/cache/apt/archives"));
-    fs::rename(unfinished.keep(), root).unwrap();
+    let _ = fs::remove_dir_all(unfinished.join("var/cache/apt/archives"));
+    fs::rename(unfinished, root).unwrap();
 }
