@@ -81,6 +81,19 @@ fn systemd_is_told_how_it_goes() {
 }
 
 #[test]
+fn it_listens_where_the_socket_units_say_or_else_the_settings() {
+    let machine = installed();
+    let elsewhere = "[Socket]\nListenStream=\nListenStream=127.0.0.1:9000\n";
+    machine.write("/etc/systemd/system/userprofiles.socket.d/override.conf", elsewhere);
+    machine.run("systemctl daemon-reload && systemctl restart userprofiles.socket userprofiles");
+    assert_eq!(machine.get(9000, "/").status, 200);
+    machine.run("systemctl mask --now userprofiles.socket userprofiles-admin.socket");
+    machine.run("systemctl restart userprofiles");
+    assert_eq!(machine.get(8000, "/").status, 200);
+    assert_eq!(machine.get(8001, "/ready").status, 200);
+}
+
+#[test]
 fn a_program_that_hangs_is_replaced() {
     let machine = installed();
     machine.write(&format!("{DROP_INS}/impatient.conf"), "[Service]\nWatchdogSec=1\nRestartSec=100ms\n");
