@@ -63,14 +63,19 @@ impl RunningLoad {
 
     /// Ends them, and fails if one request had no good answer.
     pub fn assert_no_failure(self, log: &str) {
+        let answered = Arc::clone(&self.answered);
+        let failures = self.end();
+        let answered = answered.load(Ordering::Relaxed);
+        assert!(failures.is_empty(), "{} failed, {answered} did not: {:.9?}\n{log}", failures.len(), failures);
+    }
+
+    /// Ends them, and returns what went wrong.
+    pub fn end(self) -> Vec<String> {
         self.is_over.store(true, Ordering::Relaxed);
-        let failures: Vec<String> = self
-            .clients
+        self.clients
             .into_iter()
             .flat_map(|client| client.join().unwrap_or_else(|_| vec!["a client panicked".to_owned()]))
-            .collect();
-        let answered = self.answered.load(Ordering::Relaxed);
-        assert!(failures.is_empty(), "{} failed, {answered} did not: {:.9?}\n{log}", failures.len(), failures);
+            .collect()
     }
 }
 
