@@ -2,8 +2,10 @@
 //!
 //! Invariant: by the time it says that it listens, every address is bound and answered.
 
+mod initial_import;
 mod listeners;
 mod reload;
+mod servers;
 mod services;
 mod vitals;
 
@@ -16,52 +18,22 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 
-use self::listeners::Listeners;
+use self::initial_import::InitialImport;
 use self::reload::{Reload, Reloader};
+use self::servers::Servers;
 use self::services::Services;
-use self::vitals::ServerVitals;
 use super::Exit;
-use super::import::{self, ImportSource};
-use super::interruption::Interruption;
 use crate::admin::EffectiveSettings;
 use crate::bucket::BucketTimeouts;
 use crate::bucket::driver::IfMissing;
 use crate::bucket::drivers;
 use crate::bucket::rest::path_segment::segment;
-use crate::config::{DatabaseName, ListenAddress, Loaded, Sources};
-use crate::http::{Server, Workforce};
+use crate::config::{Loaded, Sources};
+use crate::http::Workforce;
 use crate::model::DocumentId;
 use crate::observe::format::LogFormatter;
 use crate::observe::{Observation, Observer};
 use crate::systemd::{Notifier, Supervision};
-
-/// One answers at any time, while the others wait for the database to say `/ready`.
-const ADMIN_WORKERS: usize = 4;
-
-/// The two listeners of a server.
-struct Servers {
-    public: Server,
-    /// None if it is off.
-    admin: Option<Server>,
-    database: DatabaseName,
-}
-
-impl Servers {
-    fn vitals(&self, observer: &Observer) -> ServerVitals {
-        ServerVitals { public: self.public.monitor(), database: self.database, observer: observer.clone() }
-    }
-
-    /// Returns the addresses at which the program can reach itself, the best one of the public listener first: a unix socket
-    /// can be reached whatever network the service manager leaves it.
-    fn own_addresses(&self) -> Vec<ListenAddress> {
-        let public = self.public.addresses();
-        let first = public.iter().find(|address| address.starts_with("unix:")).or(public.first());
-        let admin = self.admin.iter().flat_map(Server::bound_addresses);
-        let bound = self.public.bound_addresses().chain(admin);
-        let all = first.into_iter().chain(bound.filter(|address| Some(*address) != first));
-        all.filter_map(|address| ListenAddress::parse(address).ok()).collect()
-    }
-}
 
 /// Serves until TERM or INT. At HUP, the settings come from `sources` again.
 ///
@@ -81,51 +53,23 @@ pub fn run(
     let mut example = None;
     if let Some(file) = import_file {
         notifier.status("importing");
-        let timeouts = BucketTimeouts::from(&settings.bucket);
-        // A signal between two batches ends it at once, also while it waits for a slow pipe.
-        let interruption = {
-            let observer = observer.clone();
-            Interruption::watch(&[SIGTERM, SIGINT], Exit::Done, move || {
-                observer.emit(&Observation::Stopped);
-                log::logger().flush();
-            })?
-        };
-        let outcome = import::run(database.as_ref(), &timeouts, &ImportSource::from_argument(file), &interruption);
-        let outcome = match outcome {
-            Err(error) if interruption.stop_requested() => {
-                observer.emit(&Observation::ImportInterrupted { reason: &format_args!("{error:#}") });
-                observer.emit(&Observation::Stopped);
-                return Ok(Exit::Done);
-            }
-            outcome => outcome?,
-        };
-        observer.emit(&Observation::Imported { rejected: outcome.rejected, summary: &outcome });
-        example = outcome.example;
+        match initial_import::run(file, database.as_ref(), &BucketTimeouts::from(&settings.bucket), observer)? {
+            InitialImport::Done { example: stored } => example = stored,
+            InitialImport::Interrupted => return Ok(Exit::Done),
+        }
     } else if database.is_new() {
         observer.emit(&Observation::DatabaseIsNew { description: &database.describe() });
     }
     let workforce = Workforce::new("http", usize::from(settings.http.workers));
     let effective = Arc::new(EffectiveSettings::new(loaded));
     let services = Services::new(Arc::clone(&database), settings, workforce, effective, observer);
-    let Listeners { public, admin } = listeners::open(settings, observer)?;
-    let description = &database.describe();
-    observer.emit(&Observation::DatabaseOpened { database: database.name(), description });
+    let listeners = listeners::open(settings, observer)?;
+    observer.emit(&Observation::DatabaseOpened { database: database.name(), description: &database.describe() });
 
-    let public =
-        Server::start(public, services.public(&settings.http), workforce, observer).context("cannot start threads")?;
-    let admin = match admin {
-        listeners if listeners.is_empty() => None,
-        listeners => {
-            let (service, workforce) = (services.admin(public.monitor()), Workforce::new("admin", ADMIN_WORKERS));
-            let observer = observer.for_operators();
-            Some(Server::start(listeners, service, workforce, &observer).context("cannot start threads")?)
-        }
-    };
-    let servers = Arc::new(Servers { public, admin, database: database.name() });
-    let (public, admin) = (&servers.public, servers.admin.as_ref());
-    listeners::report(public.addresses(), admin.map_or(&[], Server::addresses), observer);
+    let servers = Arc::new(Servers::start(listeners, &services, &settings.http, workforce, observer)?);
+    listeners::report(servers.public.addresses(), servers.admin_addresses(), observer);
     if let Some(username) = example.as_ref().and_then(DocumentId::username) {
-        listeners::suggest_request(public.addresses(), &segment(username).to_string(), observer);
+        listeners::suggest_request(servers.public.addresses(), &segment(username).to_string(), observer);
     }
 
     let reload = Reload::new(sources, loaded, services, &servers, &notifier, (log_formatter, observer));
@@ -134,11 +78,7 @@ pub fn run(
     wait_for_the_end(&mut signals, &reloader)?;
     drop(supervision);
     notifier.stopping("shutting down: answering the requests that were received");
-    observer.emit(&Observation::Draining { limit: public.drain_timeout() });
-    let both = [Some(public), admin];
-    both.iter().flatten().for_each(|server| server.begin_drain());
-    both.iter().flatten().for_each(|server| server.finish_drain());
-    observer.emit(&Observation::Stopped);
+    servers.drain(observer);
     Ok(Exit::Done)
 }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 
-use super::Servers;
+use super::servers::Servers;
 use super::services::Services;
 use crate::config::{self, Loaded, Sources, load};
 use crate::files::LONGEST_WAIT;
@@ -108,10 +108,7 @@ impl Reload {
         }
         // Nothing can fail from here on.
         self.services.set(settings);
-        servers.public.replace(self.services.public(&settings.http));
-        if let Some(admin) = &servers.admin {
-            admin.replace(self.services.admin(servers.public.monitor()));
-        }
+        servers.replace(&self.services, &settings.http);
         self.set_log(&loaded);
         self.services.effective().set(&config::in_force(&self.started, &loaded));
         self.report(loaded);
