@@ -103,13 +103,13 @@ fn how_the_log_looks_and_whom_it_names() {
         place.server.wait_for_log(id);
         place.server.log().lines().find(|line| line.contains(id)).unwrap().to_owned()
     };
-    let line = ask(&place, "first");
+    let line = ask(&place, "id-1");
     assert!(line.contains(" client=127.0.0.1:") && !line.contains("203.0.113.9"), "{line}");
     place.reload("[http]\ntrusted_proxies = [\"127.0.0.0/8\"]\n[log]\nformat = \"json\"\n");
-    let line: serde_json::Value = serde_json::from_str(&ask(&place, "second")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(&ask(&place, "id-2")).unwrap();
     assert_eq!(line["client"], "203.0.113.9", "{line}");
     place.reload("");
-    let line = ask(&place, "third");
+    let line = ask(&place, "id-3");
     assert!(line.contains(" client=127.0.0.1:"), "{line}");
 }
 
