@@ -33,6 +33,17 @@ pub struct NewDocument {
     pub text: Zeroizing<String>,
 }
 
+/// How large a batch of documents to be stored is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchSize {
+    /// So many documents are stored together even if the database has nothing else to do.
+    pub worthwhile_documents: usize,
+    /// So many may be, while it has.
+    pub most_documents: usize,
+    /// The same, in bytes of their texts.
+    pub most_bytes: usize,
+}
+
 /// One document of a page.
 pub struct Listed {
     /// Its id.

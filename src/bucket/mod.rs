@@ -32,7 +32,7 @@ pub mod rest;
 mod runtime;
 mod trace;
 
-pub use document::{CreateOptions, Cursor, Document, Listed, NewDocument, Order, Page};
+pub use document::{BatchSize, CreateOptions, Cursor, Document, Listed, NewDocument, Order, Page};
 pub use error::{BucketError, ErrorKind};
 pub use json_line::write_line;
 pub use members::Members;
@@ -166,6 +166,12 @@ pub trait Database: Send + Sync {
     /// The order in which [`Bucket::list`] lists.
     fn order(&self) -> Order {
         Order::Ids
+    }
+
+    /// How many documents one call of [`Bucket::upsert`] is to have: the work of a step that a signal waits for, and that is
+    /// begun again if it fails.
+    fn batch_size(&self) -> BatchSize {
+        BatchSize { worthwhile_documents: 1_000, most_documents: 1_000, most_bytes: 4 * 1024 * 1024 }
     }
 
     /// Which names no member of a document can have, because the database uses them for something of its own:

@@ -31,7 +31,8 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, ffi};
 pub use driver::EmbeddedDriver;
 
 use super::{
-    Bucket, BucketError, BucketTimeouts, Cursor, Database, Document, Listed, NewDocument, Outcome, Page, get_each,
+    BatchSize, Bucket, BucketError, BucketTimeouts, Cursor, Database, Document, Listed, NewDocument, Outcome, Page,
+    get_each,
 };
 use crate::clock::{self, Deadline};
 use crate::config::DatabaseName;
@@ -61,6 +62,15 @@ const UPSERT: &str =
 
 /// A list ends after so many bytes of documents, though not before the first of them.
 const LONGEST_LIST_BYTES: usize = 8 * 1024 * 1024;
+
+/// A batch is a transaction, which is waited for until it is on the disk (a millisecond or more). This one fits into the log
+/// as it is, so that the log need not grow, and takes some hundredths of a second.
+const BATCH_SIZE: BatchSize =
+    BatchSize { worthwhile_documents: 1_000, most_documents: 32_000, most_bytes: 4 * 1024 * 1024 };
+
+/// What a connection that stores keeps of the file in memory, in KiB: all that a batch changes. `SQLite`'s 2 MiB would write
+/// pages into the log that are changed once more before the batch is stored.
+const WRITER_CACHE_KIBIBYTES: i64 = 16 * 1024;
 
 /// `SQLite` counts its waits in milliseconds in an `i32`; nobody waits longer than this for a lock.
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -140,6 +150,10 @@ impl Database for Embedded {
 
     fn describe(&self) -> String {
         format!("the SQLite file {}", self.file.path.display())
+    }
+
+    fn batch_size(&self) -> BatchSize {
+        BATCH_SIZE
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -282,6 +296,8 @@ impl FileConnection {
     /// One transaction; dropped without a commit, it is rolled back.
     fn store(&mut self, documents: &[NewDocument]) -> Result<(), BucketError> {
         let failed = |error: rusqlite::Error| failure::from_sqlite(&self.file.path, &error);
+        // Negative: KiB (SQLite, "PRAGMA cache_size").
+        self.connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIBIBYTES).map_err(failed)?;
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         {
             let mut upsert = transaction.prepare_cached(UPSERT).map_err(failed)?;

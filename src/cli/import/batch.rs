@@ -6,18 +6,13 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 
-use crate::bucket::{BucketTimeouts, Database, NewDocument};
+use crate::bucket::{BatchSize, BucketTimeouts, Database, NewDocument};
 use crate::cli::bucket::CommandBucket;
 use crate::model::DocumentId;
 
-/// A batch is stored when it has this many documents,
-const MAX_DOCUMENTS: usize = 1_000;
-/// or this many bytes of text.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
-
 /// Documents that wait to be stored together.
-#[derive(Default)]
 pub(super) struct Batch {
+    size: BatchSize,
     documents: Vec<NewDocument>,
     places: HashMap<DocumentId, usize>,
     bytes: usize,
@@ -26,6 +21,11 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    /// An empty one.
+    pub(super) fn new(size: BatchSize) -> Self {
+        Self { size, documents: Vec::new(), places: HashMap::new(), bytes: 0, lines: 0, first_and_last_line: None }
+    }
+
     pub(super) fn add(&mut self, line: u64, document: NewDocument) {
         self.lines += 1;
         self.bytes += document.text.len();
@@ -39,8 +39,14 @@ impl Batch {
         }
     }
 
+    /// True if it is time to store it, should the database have nothing else to do. That is asked again only after as many
+    /// documents more: it costs a look at the other thread.
+    pub(super) fn is_worthwhile(&self) -> bool {
+        !self.documents.is_empty() && self.documents.len().is_multiple_of(self.size.worthwhile_documents)
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        self.documents.len() >= MAX_DOCUMENTS || self.bytes >= MAX_BYTES
+        self.documents.len() >= self.size.most_documents || self.bytes >= self.size.most_bytes
     }
 }
 

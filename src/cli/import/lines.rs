@@ -2,7 +2,7 @@
 //!
 //! Invariant: the memory in use is bounded, however long a line is.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _};
 
 use zeroize::Zeroizing;
 
@@ -56,26 +56,14 @@ impl<R: BufRead> Lines<R> {
 
     /// False at the end, with nothing read.
     fn read_to_line_break(&mut self) -> io::Result<bool> {
-        let start = self.bytes_read;
-        loop {
-            let there = match self.input.fill_buf() {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                there => there?,
-            };
-            if there.is_empty() {
-                return Ok(self.bytes_read > start);
-            }
-            let line_break = there.iter().position(|byte| *byte == b'\n');
-            let piece = &there[..line_break.unwrap_or(there.len())];
-            let room = MAX_KEPT_BYTES - self.kept.len();
-            self.kept.extend_from_slice(&piece[..piece.len().min(room)]);
-            let used = piece.len() + usize::from(line_break.is_some());
-            self.input.consume(used);
-            self.bytes_read += used as u64;
-            if line_break.is_some() {
-                return Ok(true);
-            }
+        let mut bytes = (&mut self.input).take(MAX_KEPT_BYTES as u64).read_until(b'\n', &mut self.kept)? as u64;
+        if self.kept.last() == Some(&b'\n') {
+            self.kept.pop();
+        } else if self.kept.len() == MAX_KEPT_BYTES {
+            bytes += self.input.skip_until(b'\n')? as u64;
         }
+        self.bytes_read += bytes;
+        Ok(bytes > 0)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `import`: stores the documents of a file, one JSON object a line.
 //!
-//! Lines are checked one by one and stored in batches, and storing a batch again changes nothing. So an import that was
+//! Lines are checked one by one in one thread, and stored in batches by another, and storing a batch again changes nothing. So an import that was
 //! interrupted at any moment is completed by running it again. A signal takes effect once the current batch is stored.
 //!
 //! Invariant: works through the traits of `bucket` only, and so the same with every database.
@@ -11,6 +11,7 @@ mod format;
 mod line;
 mod lines;
 mod outcome;
+mod reading;
 mod rejects;
 mod reserved;
 mod source;
@@ -30,8 +31,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::interruption::Interruption;
 use crate::bucket::{BucketTimeouts, Database};
 use crate::clock;
-use batch::{Batch, Store};
+use batch::Store;
 use lines::Lines;
+use reading::{ReadOutcome, Reading};
 use rejects::Rejects;
 use source::Input;
 
@@ -52,7 +54,7 @@ pub fn run(
     let input = source.open()?;
     let not_complete = format!("{} was not imported completely", input.name);
     let progress = progress_bar(input.bytes);
-    store_lines(database, timeouts, input, &progress, interruption).context(not_complete)
+    store_lines(database, timeouts, input, progress, interruption).context(not_complete)
 }
 
 /// Checks all of `source` as [`run`] does, and stores nothing. Rejected lines are written as by an import.
@@ -84,29 +86,20 @@ pub fn check(source: &ImportSource) -> anyhow::Result<ImportOutcome> {
 fn store_lines(
     database: &dyn Database,
     timeouts: &BucketTimeouts,
-    input: Input<impl BufRead>,
-    progress: &ProgressBar,
+    input: Input<impl BufRead + Send + 'static>,
+    progress: ProgressBar,
     interruption: &Interruption,
 ) -> anyhow::Result<ImportOutcome> {
     let start = clock::now();
+    let reading = Reading::start(input, database, progress).context("cannot start a thread")?;
     let mut store = Store::new(database, timeouts);
-    let (mut batch, mut example, mut dropped) = (Batch::default(), None, DroppedMembers::default());
-    let rejects = for_each_valid(input, progress, |number, line| {
-        let document = line.into_document();
-        example.get_or_insert_with(|| document.id.clone());
-        batch.add(number, dropped.drop_from(document, database));
-        if batch.is_full() {
-            interruption.shield(|| store.store(&std::mem::take(&mut batch)))?;
-            if interruption.stop_requested() {
-                let stored = store.stored_lines();
-                bail!(
-                    "interrupted: {stored} lines are stored, none of them half. Importing the whole file once more is safe"
-                );
-            }
-        }
-        Ok(())
-    })?;
-    interruption.shield(|| store.store(&batch))?;
+    let stored = store_batches(&reading, &mut store, interruption);
+    if let Err(error) = stored {
+        reading.abandon();
+        return Err(error);
+    }
+    let ReadOutcome { rejects, dropped, last, example } = reading.finish()?;
+    interruption.shield(|| store.store(&last))?;
     Ok(ImportOutcome {
         treatment: Treatment::Stored,
         valid: store.stored_lines(),
@@ -116,6 +109,19 @@ fn store_lines(
         example,
         took: clock::now() - start,
     })
+}
+
+fn store_batches(reading: &Reading, store: &mut Store<'_>, interruption: &Interruption) -> anyhow::Result<()> {
+    while let Some(batch) = reading.next() {
+        interruption.shield(|| store.store(&batch))?;
+        if interruption.stop_requested() {
+            let stored = store.stored_lines();
+            bail!(
+                "interrupted: {stored} lines are stored, none of them half. Importing the whole file once more is safe"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Reads all lines, calls `take` with the number of each that is valid, and returns the others.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::bucket::{Database, Members, NewDocument};
+use crate::bucket::{IsReserved, Members, NewDocument};
 
 /// Members that were left out of documents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,9 +16,9 @@ pub struct DroppedMembers {
 }
 
 impl DroppedMembers {
-    /// Leaves out of a document what `database` cannot store.
-    pub(super) fn drop_from(&mut self, document: NewDocument, database: &dyn Database) -> NewDocument {
-        let Some(is_reserved) = database.reserved_members() else { return document };
+    /// Leaves out of a document what the database reserves for itself, if it does.
+    pub(super) fn drop_from(&mut self, document: NewDocument, is_reserved: Option<IsReserved>) -> NewDocument {
+        let Some(is_reserved) = is_reserved else { return document };
         // It was checked to be JSON; if it were none, the database would say so.
         let Ok(members) = Members::parse(&document.text) else { return document };
         let Some(first) = members.names().find(|name| is_reserved(name)) else { return document };

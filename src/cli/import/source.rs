@@ -43,10 +43,10 @@ impl ImportSource {
         if argument == "-" { Self::StandardInput } else { Self::File(PathBuf::from(argument)) }
     }
 
-    pub(super) fn open(&self) -> anyhow::Result<Input<BufReader<Box<dyn Read>>>> {
+    pub(super) fn open(&self) -> anyhow::Result<Input<BufReader<Box<dyn Read + Send>>>> {
         match self {
             Self::StandardInput => Ok(Input {
-                reader: buffered(Box::new(io::stdin().lock())),
+                reader: buffered(Box::new(io::stdin())),
                 place: RejectsPlace::StandardError,
                 argument: "FILE".to_owned(),
                 name: "standard input".to_owned(),
@@ -66,6 +66,6 @@ impl ImportSource {
     }
 }
 
-fn buffered(input: Box<dyn Read>) -> BufReader<Box<dyn Read>> {
+fn buffered(input: Box<dyn Read + Send>) -> BufReader<Box<dyn Read + Send>> {
     BufReader::with_capacity(READ_BYTES, input)
 }

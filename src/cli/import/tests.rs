@@ -138,13 +138,13 @@ fn the_last_line_of_a_user_wins_within_a_batch_and_across_batches() {
     let place = Place::new();
     let line = |name: &str, n: usize| format!(r#"{{"type":"t","username":"{name}","hashed_password":"h","n":{n}}}"#);
     let mut lines = vec![line("far", 0), line("near", 1), line("near", 2)];
-    lines.extend((0..2_000).map(|n| line(&format!("user{n}"), n)));
+    lines.extend((0..33_000).map(|n| line(&format!("user{n}"), n)));
     lines.push(line("far", 3));
     let outcome = place.import(lines.join("\n"));
-    assert_eq!((outcome.valid, outcome.rejected), (2_004, 0));
+    assert_eq!((outcome.valid, outcome.rejected), (33_004, 0));
     assert_eq!(place.text("near"), Some(line("near", 2)));
     assert_eq!(place.text("far"), Some(line("far", 3)));
-    assert_eq!(place.text("user1999"), Some(line("user1999", 1_999)));
+    assert_eq!(place.text("user32999"), Some(line("user32999", 32_999)));
 }
 
 #[test]
@@ -229,8 +229,9 @@ fn import_into(recorder: &std::sync::Arc<Recorder>, content: &str) -> anyhow::Re
     let folder = tempfile::tempdir().unwrap();
     let place = RejectsPlace::beside(&folder.path().join("x"));
     let name = "x".to_owned();
-    let input = Input { reader: content.as_bytes(), place, argument: name.clone(), name, bytes: None };
-    store_lines(recorder, &BucketTimeouts::default(), input, &ProgressBar::hidden(), &Interruption::none())
+    let input =
+        Input { reader: std::io::Cursor::new(content.to_owned()), place, argument: name.clone(), name, bytes: None };
+    store_lines(recorder, &BucketTimeouts::default(), input, ProgressBar::hidden(), &Interruption::none())
 }
 
 #[test]
