@@ -45,6 +45,5 @@ fn a_removal_ends_it_whoever_still_asks() {
     machine.run("dpkg --remove userprofiles");
     machine.assert_inactive();
     // Which also shows that a load sees failures.
-    let failures = load.end();
-    assert!(failures.iter().any(|failure| failure.starts_with("connect: ")), "{} failures", failures.len());
+    assert!(load.end().len() >= KEPT + NEW);
 }
