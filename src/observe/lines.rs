@@ -108,7 +108,7 @@ pub(super) fn log(observation: &Observation<'_>) {
         Observation::Imported { summary, .. } => warn!("import: {summary}; serving the documents that are stored"),
         Observation::DatabaseOpened { database, description } => info!("database: {database} ({description})"),
         Observation::SocketsInherited { setting, sockets } => {
-            info!("the service manager has passed {sockets} sockets, which are used instead of {setting}");
+            info!("sockets passed by the service manager: {sockets}, used instead of {setting}");
         }
         Observation::NotificationFailed { error } => {
             warn!("the service manager ($NOTIFY_SOCKET) could not be notified: {error}");
