@@ -325,7 +325,7 @@ impl Played {
         self.connection.sent(length, &self.limits, self.now);
         if self.connection.has_output() {
             assert_eq!(self.connection.deadline(), before, "a byte that went moved a deadline");
-        } else if self.connection.is_idle() {
+        } else if self.connection.idle_since().is_some() {
             assert_eq!(self.connection.deadline(), self.in_(self.limits.idle_timeout));
         }
     }

@@ -19,6 +19,7 @@ use rouille::{Request, Response};
 use self::readiness::Readiness;
 use crate::bucket::{BucketError, BucketPool, Trace};
 use crate::clock::{self, Deadline};
+use crate::config::Loaded;
 use crate::http::{Application, Class, Fields, Monitor, NO_ROUTE, Plan, RequestContext, path_of};
 use crate::model::DocumentId;
 use crate::observe::metrics::{Gauges, MEDIA_TYPE};
@@ -42,38 +43,37 @@ type Answer = fn(&Admin, &Request, &RequestContext) -> Response;
 pub struct Admin {
     buckets: Arc<BucketPool>,
     public: Monitor,
-    settings: Arc<EffectiveSettings>,
-    readiness: Readiness,
-    started: Started,
+    state: Arc<AdminState>,
     observer: Observer,
 }
 
-/// When the program was started.
-#[derive(Clone, Copy, Debug)]
-pub struct Started {
-    at: SystemTime,
+/// What stays when the settings change.
+pub struct AdminState {
+    /// The settings in force.
+    pub settings: EffectiveSettings,
+    readiness: Readiness,
+    started_at: SystemTime,
     since: Instant,
 }
 
-impl Started {
-    /// Returns the present moment.
+impl AdminState {
+    /// Returns the state of a program that is started now, with these settings.
     #[must_use]
-    pub fn now() -> Self {
-        Self { at: clock::wall(), since: clock::now() }
+    pub fn new(loaded: &Loaded) -> Self {
+        Self {
+            settings: EffectiveSettings::new(loaded),
+            readiness: Readiness::default(),
+            started_at: clock::wall(),
+            since: clock::now(),
+        }
     }
 }
 
 impl Admin {
     /// Returns the operators' view of these buckets and of the public listener.
     #[must_use]
-    pub fn new(
-        buckets: Arc<BucketPool>,
-        public: Monitor,
-        settings: Arc<EffectiveSettings>,
-        started: Started,
-        observer: &Observer,
-    ) -> Self {
-        Self { buckets, public, settings, readiness: Readiness::default(), started, observer: observer.clone() }
+    pub fn new(buckets: Arc<BucketPool>, public: Monitor, state: Arc<AdminState>, observer: &Observer) -> Self {
+        Self { buckets, public, state, observer: observer.clone() }
     }
 
     /// Returns it as something that a listener can serve.
@@ -90,7 +90,7 @@ impl Admin {
         let trace = Trace::of(context.request_id(), request.header("traceparent"));
         // Those who wait for the check of another request get its outcome, and not their own timeout.
         let patience = Deadline::after(clock::now(), READY_TIMEOUT + SHARING_TIME).earlier(context.deadline());
-        let outcome = self.readiness.check(patience, || {
+        let outcome = self.state.readiness.check(patience, || {
             let deadline = Deadline::after(clock::now(), READY_TIMEOUT).earlier(context.deadline());
             let outcome = self.buckets.probe(deadline, &trace, &DocumentId::sentinel());
             outcome.map(drop).inspect_err(|error| {

@@ -60,8 +60,8 @@ impl Status {
         });
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            started: rfc3339(admin.started.at),
-            uptime_s: clock::now().saturating_duration_since(admin.started.since).as_secs(),
+            started: rfc3339(admin.state.started_at),
+            uptime_s: clock::now().saturating_duration_since(admin.state.since).as_secs(),
             database: Database {
                 name: database.name().as_str(),
                 description: database.describe(),
@@ -71,7 +71,7 @@ impl Status {
             last_failure: recent.of_database().map(LastFailure::from),
             http: admin.public.gauges(),
             buckets: admin.buckets.gauges(),
-            settings: admin.settings.text(),
+            settings: admin.state.settings.text(),
         }
     }
 

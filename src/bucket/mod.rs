@@ -155,7 +155,7 @@ fn get_each<B: Bucket + ?Sized>(
     Ok(())
 }
 
-/// What the connections to one database share. It is only read, by many threads at once.
+/// What the connections to one database share. Many threads use it at once, and only [`Database::reload`] changes it.
 pub trait Database: Send + Sync {
     /// The name that `[bucket] database` has for it.
     fn name(&self) -> DatabaseName;
@@ -202,7 +202,7 @@ pub trait Database: Send + Sync {
     /// As [`get_bucket`].
     fn open(&self, timeouts: &BucketTimeouts, deadline: Deadline) -> Result<Box<dyn Bucket>, BucketError>;
 
-    /// Applies what may change while it runs from new settings, which are valid: secrets and certificates. No request
+    /// Applies what may change while it runs from new settings, which are valid: secrets, certificates and timeouts. No request
     /// fails because of it, and what cannot be applied leaves everything as it was. Reads files, and asks no server.
     ///
     /// # Errors

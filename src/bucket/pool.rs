@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use scheduled_thread_pool::ScheduledThreadPool;
 
 use super::{Bucket, BucketError, BucketTimeouts, Database, Document, ErrorKind, Trace, get_bucket};
@@ -55,9 +56,11 @@ impl PoolOptions {
 /// Lends bucket connections.
 pub struct BucketPool {
     database: Arc<dyn Database>,
-    options: PoolOptions,
+    options: ArcSwap<PoolOptions>,
     observer: Observer,
     permits: r2d2::Pool<PermitMaker>,
+    /// The thread that `r2d2` wants to have.
+    thread: Arc<ScheduledThreadPool>,
     /// How many connections are open.
     open: Arc<AtomicUsize>,
 }
@@ -66,28 +69,51 @@ impl BucketPool {
     /// Makes at most `max_connections` permits. Opens no connection: the server starts while the database is down.
     #[must_use]
     pub fn new(database: Arc<dyn Database>, options: PoolOptions, observer: &Observer) -> Self {
-        let one_thread = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("bucket-permits").build();
+        let thread = ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("bucket-permits").build();
+        Self::with_thread(database, options, Arc::new(thread), observer)
+    }
+
+    fn with_thread(
+        database: Arc<dyn Database>,
+        options: PoolOptions,
+        thread: Arc<ScheduledThreadPool>,
+        observer: &Observer,
+    ) -> Self {
         let permits = r2d2::Pool::builder()
             .max_size(options.max_connections)
             .test_on_check_out(false)
             .idle_timeout(None)
             .max_lifetime(None)
-            .thread_pool(Arc::new(one_thread))
+            .thread_pool(Arc::clone(&thread))
             .build_unchecked(PermitMaker);
-        Self { database, options, observer: observer.clone(), permits, open: Arc::default() }
+        Self {
+            database,
+            options: ArcSwap::from_pointee(options),
+            observer: observer.clone(),
+            permits,
+            thread,
+            open: Arc::default(),
+        }
     }
 
-    /// Returns a pool of connections to the same database with other options. Those that this one has lent or kept are not
-    /// among them.
+    /// Lets other options hold from now on. Kept connections are used again unless they were opened within other timeouts.
+    ///
+    /// For another number of connections there has to be another pool, which is returned: it lends connections of its own
+    /// while those of this one are in use or kept, which they are until the last request of this pool has ended.
     #[must_use]
-    pub fn with_options(&self, options: PoolOptions) -> Self {
-        Self::new(Arc::clone(&self.database), options, &self.observer)
+    pub fn set_options(self: &Arc<Self>, options: PoolOptions) -> Arc<Self> {
+        if options.max_connections == self.options().max_connections {
+            self.options.store(Arc::new(options));
+            return Arc::clone(self);
+        }
+        let (database, thread) = (Arc::clone(&self.database), Arc::clone(&self.thread));
+        Arc::new(Self::with_thread(database, options, thread, &self.observer))
     }
 
     /// What holds for its connections.
     #[must_use]
-    pub fn options(&self) -> &PoolOptions {
-        &self.options
+    pub fn options(&self) -> PoolOptions {
+        **self.options.load()
     }
 
     /// Lends a connection, with `deadline` and `trace` set, to `operation`. Waits for a permit for `wait_timeout` at most,
@@ -102,8 +128,8 @@ impl BucketPool {
         trace: &Trace,
         operation: impl FnOnce(&mut dyn Bucket) -> Result<T, BucketError>,
     ) -> Result<T, BucketError> {
-        let asked_at = clock::now();
-        let wait = self.options.wait_timeout.min(deadline.remaining(asked_at));
+        let (asked_at, options) = (clock::now(), self.options());
+        let wait = options.wait_timeout.min(deadline.remaining(asked_at));
         let permit = self.permits.get_timeout(wait).map_err(|_| BucketError::Busy { waited: wait });
         let start = clock::now();
         let database = self.database.name();
@@ -113,11 +139,13 @@ impl BucketPool {
             self.report_if_slow(trace, outcome, bucket, duration);
         };
         let mut permit = permit.inspect_err(|busy| report(busy.kind().as_str(), None, start))?;
-        let idle = permit.idle.take().filter(|idle| idle.bucket.is_fresh(idle.idle_since, start));
+        let idle = permit.idle.take().filter(|idle| idle.is_usable(&options, start));
         // Declared after the permit, and so closed before it: else there could be one connection too many for a moment.
         let mut bucket = match idle {
             Some(idle) => idle.bucket,
-            None => self.open(deadline).inspect_err(|error| report(error.kind().as_str(), None, clock::now()))?,
+            None => {
+                self.open(&options, deadline).inspect_err(|error| report(error.kind().as_str(), None, clock::now()))?
+            }
         };
         bucket.set_deadline(deadline);
         bucket.set_trace(trace);
@@ -126,20 +154,20 @@ impl BucketPool {
         let kind = outcome.as_ref().err().map(BucketError::kind);
         report(kind.map_or("ok", ErrorKind::as_str), Some(&*bucket), end);
         let is_sound = kind.is_none_or(ErrorKind::is_of_one_document);
-        if is_sound && self.options.connections == Connections::Pooled {
-            permit.idle = Some(Idle { bucket, idle_since: end });
+        if is_sound && options.connections == Connections::Pooled {
+            permit.idle = Some(Idle { bucket, since: end, timeouts: options.timeouts });
         }
         outcome
     }
 
-    fn open(&self, deadline: Deadline) -> Result<OpenBucket, BucketError> {
-        let bucket = get_bucket(self.database.as_ref(), &self.options.timeouts, deadline)?;
+    fn open(&self, options: &PoolOptions, deadline: Deadline) -> Result<OpenBucket, BucketError> {
+        let bucket = get_bucket(self.database.as_ref(), &options.timeouts, deadline)?;
         self.open.fetch_add(1, Ordering::Relaxed);
         Ok(OpenBucket { bucket, open: Arc::clone(&self.open) })
     }
 
     fn report_if_slow(&self, trace: &Trace, outcome: &'static str, bucket: Option<&dyn Bucket>, duration: Duration) {
-        if duration < self.options.slow_operation {
+        if duration < self.options().slow_operation {
             return;
         }
         let details = bucket.and_then(Bucket::last_details).unwrap_or_default();
@@ -161,7 +189,7 @@ impl BucketPool {
     /// # Errors
     /// As [`get_bucket`] and [`Bucket::get`].
     pub fn probe(&self, deadline: Deadline, trace: &Trace, id: &DocumentId) -> Result<Option<Document>, BucketError> {
-        let mut bucket = get_bucket(self.database.as_ref(), &self.options.timeouts, deadline)?;
+        let mut bucket = get_bucket(self.database.as_ref(), &self.options().timeouts, deadline)?;
         bucket.set_trace(trace);
         bucket.get(id)
     }
@@ -192,7 +220,15 @@ struct Permit {
 
 struct Idle {
     bucket: OpenBucket,
-    idle_since: Instant,
+    since: Instant,
+    /// Those that it was opened with.
+    timeouts: BucketTimeouts,
+}
+
+impl Idle {
+    fn is_usable(&self, options: &PoolOptions, now: Instant) -> bool {
+        self.timeouts == options.timeouts && self.bucket.is_fresh(self.since, now)
+    }
 }
 
 /// A connection that is counted for as long as it is open.

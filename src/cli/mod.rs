@@ -17,6 +17,7 @@ pub mod output;
 mod rate;
 pub mod ready;
 pub mod serve;
+pub mod setup;
 mod version;
 
 pub use exit::Exit;
@@ -34,13 +35,13 @@ use crate::api::docs::OPENAPI;
 use crate::bucket::BucketTimeouts;
 use crate::bucket::driver::IfMissing;
 use crate::bucket::drivers;
-use crate::config::{Loaded, Sources, load};
 use arguments::{Cli, Command, ConfigOutput, ServeFlags};
 use exit::tell_user;
 use get::GetOutcome;
+use setup::Setup;
 
-use crate::observe::format::{self, Delivery, LogFormatter};
-use crate::observe::{Observation, Observer};
+use crate::observe::format::Delivery;
+use crate::systemd::InheritedSockets;
 
 /// Runs the program with the process's arguments and environment.
 #[must_use]
@@ -72,31 +73,20 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         printed.context("cannot write to standard output")?;
         return Ok(Exit::Done);
     }
-    let listen = match &command {
-        Command::Serve(flags) => flags.listen.clone(),
-        _ => Vec::new(),
-    };
-    if matches!(command, Command::Serve(_)) {
-        // A reload that is asked for before there is anything to reload ends nothing.
-        flag::register(SIGHUP, Arc::default()).context("cannot take signals")?;
-    }
-    let sources = Sources::of_process(global.config, global.set, global.log_level, listen);
-    let loaded = match load(&sources) {
-        Ok(loaded) => loaded,
-        Err(errors) => {
-            tell_user(&errors.to_string());
-            return Ok(Exit::Usage);
+    let (listen, delivery, sockets) = match &command {
+        Command::Serve(flags) => {
+            // A reload that is asked for before there is anything to reload ends nothing.
+            flag::register(SIGHUP, Arc::default()).context("cannot take signals")?;
+            let sockets = InheritedSockets::take();
+            let sockets = sockets.context("cannot use the sockets of the service manager (LISTEN_FDS)")?;
+            (flags.listen.clone(), Delivery::Queued, sockets)
         }
+        _ => (Vec::new(), Delivery::Direct, InheritedSockets::default()),
     };
-    let delivery = if matches!(command, Command::Serve(_)) { Delivery::Queued } else { Delivery::Direct };
-    let observer = Observer::default();
-    let log_formatter = format::init(&loaded.settings.log, loaded.rust_log.as_deref(), delivery, &observer)
-        .context("cannot start a thread")?;
-    observer.set_access_log(loaded.settings.log.access);
-    for warning in &loaded.warnings {
-        observer.emit(&Observation::SettingsWarning(warning));
+    match Setup::load(global, listen, delivery)? {
+        Some(setup) => run_command(command, &setup, sockets),
+        None => Ok(Exit::Usage),
     }
-    run_command(command, &loaded, &sources, (log_formatter, &observer))
 }
 
 /// Runs a command that prints what is known without settings; `None`: it is another one.
@@ -110,15 +100,11 @@ fn print_without_settings(command: &Command, out: &mut dyn Write) -> Option<io::
     }
 }
 
-fn run_command(
-    command: Command,
-    loaded: &Loaded,
-    sources: &Sources,
-    (log_formatter, observer): (LogFormatter, &Observer),
-) -> anyhow::Result<Exit> {
+fn run_command(command: Command, setup: &Setup, sockets: InheritedSockets) -> anyhow::Result<Exit> {
+    let Setup { loaded, observer, .. } = setup;
     let timeouts = BucketTimeouts::from(&loaded.settings.bucket);
     match command {
-        Command::Serve(flags) => serve::run(loaded, sources, flags.import.as_deref(), (log_formatter, observer)),
+        Command::Serve(flags) => serve::run(setup, sockets, flags.import.as_deref()),
         Command::Import(flags) => import::run_command(&flags, &loaded.settings, observer),
         Command::Export(destination, existing) => {
             let database = drivers::open(&loaded.settings, IfMissing::Refuse, observer)?;

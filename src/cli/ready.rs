@@ -34,7 +34,13 @@ pub fn run(address: Option<&ListenAddress>, output: &mut dyn Write) -> anyhow::R
     let answer = match client::ask(address, ("GET", "/ready"), None, TIMEOUT) {
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => return Err(not_ours(&error.to_string())),
         answer => {
-            answer.with_context(|| format!("no answer from {address} ([admin] listen); is the server running?"))?
+            let no_answer = || {
+                format!(
+                    "no answer from {address} ([admin] listen); is the server running? (With the sockets of systemd, the \
+                     setting has to be what userprofiles-admin.socket says.)"
+                )
+            };
+            answer.with_context(no_answer)?
         }
     };
     let (exit, text) = match answer.status {

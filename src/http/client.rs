@@ -50,21 +50,21 @@ fn send(address: &ListenAddress, request: &[u8]) -> io::Result<Vec<u8>> {
     match address {
         ListenAddress::Unix(path) => exchange(UnixStream::connect(path)?, request),
         ListenAddress::Tcp(address) => {
-            let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.map(reachable).collect();
+            let addresses: Vec<SocketAddr> = address.to_socket_addrs()?.flat_map(reachable).collect();
             exchange(TcpStream::connect(addresses.as_slice())?, request)
         }
     }
 }
 
-/// A server that listens on every address is asked on this machine's own.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address.ip() {
-            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
+/// A server that listens on every address is asked on this machine's own. `[::]` is every address of IPv4 too, which a
+/// machine without IPv6 has alone.
+fn reachable(address: SocketAddr) -> Vec<SocketAddr> {
+    let on = |ip: IpAddr| SocketAddr::new(ip, address.port());
+    match address.ip() {
+        ip if !ip.is_unspecified() => vec![address],
+        IpAddr::V4(_) => vec![on(Ipv4Addr::LOCALHOST.into())],
+        IpAddr::V6(_) => vec![on(Ipv6Addr::LOCALHOST.into()), on(Ipv4Addr::LOCALHOST.into())],
     }
-    address
 }
 
 fn exchange(mut stream: impl Read + Write, request: &[u8]) -> io::Result<Vec<u8>> {
@@ -99,8 +99,14 @@ mod tests {
 
     #[test]
     fn every_address_is_asked_on_this_machine() {
-        assert_eq!(reachable("0.0.0.0:1".parse().unwrap()), "127.0.0.1:1".parse().unwrap());
-        assert_eq!(reachable("[::]:1".parse().unwrap()), "[::1]:1".parse().unwrap());
-        assert_eq!(reachable("10.0.0.1:1".parse().unwrap()), "10.0.0.1:1".parse().unwrap());
+        for (address, expected) in [
+            ("0.0.0.0:1", &["127.0.0.1:1"][..]),
+            ("[::]:1", &["[::1]:1", "127.0.0.1:1"]),
+            ("10.0.0.1:1", &["10.0.0.1:1"]),
+            ("[fe80::1%2]:1", &["[fe80::1%2]:1"]),
+        ] {
+            let asked: Vec<String> = reachable(address.parse().unwrap()).iter().map(ToString::to_string).collect();
+            assert_eq!(asked, expected);
+        }
     }
 }

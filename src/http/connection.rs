@@ -19,6 +19,8 @@ pub struct Connection {
     stage: Stage,
     /// When the stage ends if nothing else ends it.
     deadline: Deadline,
+    /// When the last answer was sent.
+    answered_at: Instant,
     /// Received bytes that belong to no request yet.
     input: Vec<u8>,
     /// Answers that are to be sent.
@@ -100,6 +102,7 @@ impl Connection {
         Self {
             stage: Stage::FirstByte,
             deadline,
+            answered_at: now,
             input: Vec::new(),
             output: Vec::new(),
             sent_bytes: 0,
@@ -259,6 +262,7 @@ impl Connection {
         self.write_deadline = None;
         if self.stage == Stage::Idle {
             self.deadline = Deadline::after(now, limits.idle_timeout);
+            self.answered_at = now;
         }
     }
 
@@ -296,10 +300,10 @@ impl Connection {
         matches!(self.stage, Stage::FirstByte | Stage::Idle) && self.input.is_empty() && !self.has_output()
     }
 
-    /// Returns true if it has answered a request, and nothing of the next one was received.
+    /// Returns when it answered its last request, if nothing of the next one was received.
     #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.stage == Stage::Idle && self.is_between_requests()
+    pub fn idle_since(&self) -> Option<Instant> {
+        (self.stage == Stage::Idle && self.is_between_requests()).then_some(self.answered_at)
     }
 
     /// Borrows those of `buffers` that it has none of its own for.

@@ -4,7 +4,8 @@
 //! to the list, so it is read from its end: the first address that is not a trusted proxy's own is the client. What
 //! stands before that may have been made up.
 //!
-//! Invariant: a pure function over addresses and fields, and nothing that an untrusted peer sends changes its result.
+//! Invariant: a pure function over addresses and fields. Nothing that an untrusted peer sends changes its result, nor what
+//! stands in the field of a trusted one before what it has appended.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -83,9 +84,7 @@ impl TrustedProxies {
         if let Some(list) = value(FIELDS[0]) {
             let _ = list.rsplit(',').map(address).any(&mut is_client);
         } else if let Some(list) = value(FIELDS[1]) {
-            // With a quotation mark that nobody closes, a client would hide what the proxy has appended.
-            let elements = split_unquoted(list, ',').unwrap_or_default();
-            let _ = elements.into_iter().rev().map(|element| address(for_parameter(element)?)).any(&mut is_client);
+            let _ = rsplit_unquoted(list, b',').map(|element| address(for_parameter(element)?)).any(&mut is_client);
         }
         client
     }
@@ -102,7 +101,7 @@ fn address(text: &str) -> Option<IpAddr> {
 
 /// Returns the value of the parameter `for` of one element of `Forwarded`, without its quotes (RFC 7239 §4).
 fn for_parameter(element: &str) -> Option<&str> {
-    let value = split_unquoted(element, ';')?.into_iter().find_map(|pair| {
+    let value = rsplit_unquoted(element, b';').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         name.trim_matches([' ', '\t']).eq_ignore_ascii_case("for").then_some(value)
     })?;
@@ -111,21 +110,30 @@ fn for_parameter(element: &str) -> Option<&str> {
     Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
 }
 
-/// Splits at a separator, but in quoted strings (RFC 9110 §5.6.4). Returns `None` if one of these has no end.
-fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    let parts = text.split(|character| {
-        let is_separator = character == separator && !is_quoted;
-        match character {
-            _ if is_escaped => is_escaped = false,
-            '\\' if is_quoted => is_escaped = true,
-            '"' => is_quoted = !is_quoted,
-            _ => {}
-        }
-        is_separator
-    });
-    let parts = parts.collect();
-    (!is_quoted).then_some(parts)
+/// Splits at a separator outside quoted strings (RFC 9110 §5.6.4), from the end: a quotation mark that a client has left
+/// open must not hide what a proxy has appended.
+fn rsplit_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let bytes = text.as_bytes();
+        let mut is_quoted = false;
+        let at = (0..bytes.len()).rev().find(|&at| {
+            match bytes[at] {
+                b'"' if is_quoted && is_escaped(bytes, at) => {}
+                b'"' => is_quoted = !is_quoted,
+                _ => {}
+            }
+            bytes[at] == separator && !is_quoted
+        });
+        rest = at.map(|at| &text[..at]);
+        Some(at.map_or(text, |at| &text[at + 1..]))
+    })
+}
+
+/// Returns true if the byte has an odd number of backslashes before it.
+fn is_escaped(bytes: &[u8], at: usize) -> bool {
+    bytes[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 #[cfg(test)]
@@ -167,8 +175,10 @@ mod tests {
             ("forwarded", r#"proto=http; for = "[2001:db8::1]:4711""#, "2001:db8::1"),
             ("forwarded", r#"for=1.1.1.1;host="a,for=2.2.2.2;\"", for=192.0.2.1, for=10.1.1.1"#, "192.0.2.1"),
             ("forwarded", r#"for="_hidden""#, peer),
-            ("forwarded", r#"for=1.1.1.1;host=", for=192.0.2.1"#, peer),
-            ("forwarded", r#"for=1.1.1.1;host="\, for="[2001:db8::1]""#, peer),
+            // What a client has left open.
+            ("forwarded", r#"for=1.1.1.1;host=", for=192.0.2.1"#, "192.0.2.1"),
+            ("forwarded", r#"for=1.1.1.1;host="\, for="[2001:db8::1]""#, "2001:db8::1"),
+            ("forwarded", r#"for=1.1.1.1;host="\", for=192.0.2.1;by="\\""#, "192.0.2.1"),
             ("forwarded", "for=1.1.1.1, by=10.0.0.1", peer),
         ] {
             assert_eq!(client(&trusted, Some(peer), &[(field, value)]).as_deref(), Some(expected), "{field}: {value}");

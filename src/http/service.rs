@@ -1,6 +1,7 @@
 //! What a listener serves at the moment, and within which bounds.
 //!
-//! Invariant: it is replaced as a whole. A request that was planned by one is handled by the same one.
+//! Invariant: it is replaced as a whole. A request is handled by the application that has planned it; the one in force then
+//! completes the answer.
 
 use super::application::Application;
 use super::limits::Limits;

@@ -15,14 +15,22 @@ use crate::observe::{Observation, Observer};
 #[derive(Clone)]
 pub struct Notifier {
     observer: Observer,
-    has_failed: Arc<AtomicBool>,
+    state: Arc<NotifierState>,
+}
+
+#[derive(Default)]
+struct NotifierState {
+    /// It was logged that notifications fail.
+    has_failed: AtomicBool,
+    /// It was reported that the program goes down, and nothing that other threads report holds any more.
+    is_stopping: AtomicBool,
 }
 
 impl Notifier {
     /// Returns a notifier.
     #[must_use]
     pub fn new(observer: &Observer) -> Self {
-        Self { observer: observer.clone(), has_failed: Arc::default() }
+        Self { observer: observer.clone(), state: Arc::default() }
     }
 
     /// Returns true if there is a service manager to notify.
@@ -56,9 +64,10 @@ impl Notifier {
         }
     }
 
-    /// Reports that it is going down.
+    /// Reports that it is going down. It is the last report.
     pub fn stopping(&self, status: &str) {
         self.send(&[NotifyState::Stopping, NotifyState::Status(status)]);
+        self.state.is_stopping.store(true, Ordering::Relaxed);
     }
 
     /// Reports that it is alive.
@@ -67,13 +76,16 @@ impl Notifier {
     }
 
     fn send(&self, states: &[NotifyState]) {
+        if self.state.is_stopping.load(Ordering::Relaxed) {
+            return;
+        }
         if let Err(error) = sd_notify::notify(states) {
             self.report(&error);
         }
     }
 
     fn report(&self, error: &io::Error) {
-        if !self.has_failed.swap(true, Ordering::Relaxed) {
+        if !self.state.has_failed.swap(true, Ordering::Relaxed) {
             self.observer.emit(&Observation::NotificationFailed { error });
         }
     }

@@ -25,18 +25,19 @@ pub struct InheritedSockets {
 }
 
 impl InheritedSockets {
-    /// Takes the sockets that were passed. To be called once.
+    /// Takes the sockets that were passed. To be called once, before there is a second thread: it takes them out of the
+    /// environment too.
     ///
     /// # Errors
     /// If one has a name that stands for nothing, or is not a listening stream socket.
     pub fn take() -> io::Result<Self> {
-        // The program `systemfd` passes no names.
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
-        let mut names = names.split(':').filter(|name| !name.is_empty());
+        let mut names = names.split(':');
         let mut passed = ListenFd::from_env();
         let mut sockets = Self::default();
         for number in 0..passed.len() {
-            let name = names.next().unwrap_or(PUBLIC);
+            // Other programs that pass sockets, as `systemfd` does, give them no names.
+            let name = names.next().filter(|name| !name.is_empty()).unwrap_or(PUBLIC);
             let listener = take(&mut passed, number).map_err(|error| {
                 let advice = "a socket unit needs ListenStream= and Accept=no";
                 io::Error::new(

@@ -73,7 +73,7 @@ pub fn open(
             (Arc::new(Fixed), gateways.iter().map(Endpoint::authority).collect())
         }
         service => {
-            let seeds = SeedSource::new(connection_string, &timeouts, observer);
+            let seeds = SeedSource::new(connection_string, observer);
             let network = settings.network.clone();
             let discovery = ClusterDiscovery::start(seeds, network, service, access.clone(), Arc::clone(&nodes))?;
             let written = connection_string.seeds.iter();

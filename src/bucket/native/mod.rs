@@ -96,7 +96,8 @@ pub struct Call<C> {
     pub left: Duration,
 }
 
-/// As whom, with which certificates and timeouts a client was opened: another one is opened when one of them is replaced.
+/// As whom, with which certificates and within which timeouts a client was opened: another one is opened when one of them is
+/// replaced.
 #[derive(Clone)]
 pub struct ClientIdentity {
     /// As whom.
@@ -108,12 +109,13 @@ pub struct ClientIdentity {
 }
 
 impl ClientIdentity {
+    /// Returns true if a client of one can be used for the other, until there is one with its timeouts.
     fn is(&self, other: &Self) -> bool {
         let same_tls = match (&self.tls, &other.tls) {
             (Some(own), Some(other)) => Arc::ptr_eq(own, other),
             (None, None) => true,
             _ => false,
         };
-        same_tls && Arc::ptr_eq(&self.credentials, &other.credentials) && self.timeouts == other.timeouts
+        same_tls && Arc::ptr_eq(&self.credentials, &other.credentials)
     }
 }

@@ -1,6 +1,6 @@
 //! What all connections to one database share.
 //!
-//! Invariant: shared by all threads and only read; its runtime ends when it is dropped.
+//! Invariant: shared by all threads; its runtime ends when it is dropped.
 
 use std::sync::Arc;
 

@@ -81,7 +81,9 @@ impl<C> SharedClient<C> {
             let now = clock::now();
             state.forget_attempts(now);
             let current = state.open.as_ref().filter(|current| current.identity.is(identity));
-            let is_wanted = current.is_none_or(|current| current.is_stale);
+            let is_outdated =
+                |current: &OpenClient<C>| current.is_stale || current.identity.timeouts != identity.timeouts;
+            let is_wanted = current.is_none_or(is_outdated);
             let client = current.map(|current| Arc::clone(&current.client));
             if is_wanted && !state.is_opening {
                 match (state.recent(identity), &client) {

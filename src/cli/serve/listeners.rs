@@ -2,7 +2,7 @@
 //!
 //! Invariant: each listener uses one source: where sockets were passed for it, its setting is not used, and the log says so.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use crate::config::{ListenAddress, Settings};
 use crate::http::{Listener, bind};
@@ -22,12 +22,17 @@ pub struct Listeners {
     pub admin: Vec<Listener>,
 }
 
-/// Takes the sockets that were passed, and binds what is missing.
+/// Uses the sockets that were passed, and binds what is missing.
 ///
 /// # Errors
 /// What keeps an address from being bound, with what to do about it.
-pub fn open(settings: &Settings, observer: &Observer) -> anyhow::Result<Listeners> {
-    let passed = InheritedSockets::take().context("cannot use the sockets of the service manager (LISTEN_FDS)")?;
+pub fn open(passed: InheritedSockets, settings: &Settings, observer: &Observer) -> anyhow::Result<Listeners> {
+    if settings.admin.listen.is_none() && !passed.admin.is_empty() {
+        bail!(
+            "[admin] listen is \"off\", and the service manager has passed a socket for it: disable the socket \
+             (systemctl mask --now userprofiles-admin.socket), or remove the setting"
+        );
+    }
     let choose = |setting, passed: Vec<Listener>, addresses: &[ListenAddress]| {
         if passed.is_empty() {
             return bind_all(setting, addresses, settings, observer);

@@ -23,28 +23,23 @@ use self::reload::{Reload, Reloader};
 use self::servers::Servers;
 use self::services::Services;
 use super::Exit;
-use crate::admin::EffectiveSettings;
+use super::setup::Setup;
+use crate::admin::AdminState;
 use crate::bucket::BucketTimeouts;
 use crate::bucket::driver::IfMissing;
 use crate::bucket::drivers;
 use crate::bucket::rest::path_segment::segment;
-use crate::config::{Loaded, Sources};
 use crate::http::Workforce;
 use crate::model::DocumentId;
-use crate::observe::format::LogFormatter;
 use crate::observe::{Observation, Observer};
-use crate::systemd::{Notifier, Supervision};
+use crate::systemd::{InheritedSockets, Notifier, Supervision};
 
-/// Serves until TERM or INT. At HUP, the settings come from `sources` again.
+/// Serves until TERM or INT. At HUP, the settings come from the same sources again.
 ///
 /// # Errors
 /// What keeps it from starting, with what to do about it.
-pub fn run(
-    loaded: &Loaded,
-    sources: &Sources,
-    import_file: Option<&OsStr>,
-    (log_formatter, observer): (LogFormatter, &Observer),
-) -> anyhow::Result<Exit> {
+pub fn run(setup: &Setup, sockets: InheritedSockets, import_file: Option<&OsStr>) -> anyhow::Result<Exit> {
+    let Setup { loaded, observer, .. } = setup;
     let settings = &loaded.settings;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("cannot take signals")?;
     let notifier = Notifier::new(observer);
@@ -61,9 +56,9 @@ pub fn run(
         observer.emit(&Observation::DatabaseIsNew { description: &database.describe() });
     }
     let workforce = Workforce::new("http", usize::from(settings.http.workers));
-    let effective = Arc::new(EffectiveSettings::new(loaded));
-    let services = Services::new(Arc::clone(&database), settings, workforce, effective, observer);
-    let listeners = listeners::open(settings, observer)?;
+    let admin = AdminState::new(loaded);
+    let services = Services::new(Arc::clone(&database), settings, workforce, admin, observer);
+    let listeners = listeners::open(sockets, settings, observer)?;
     observer.emit(&Observation::DatabaseOpened { database: database.name(), description: &database.describe() });
 
     let servers = Arc::new(Servers::start(listeners, &services, &settings.http, workforce, observer)?);
@@ -72,14 +67,15 @@ pub fn run(
         listeners::suggest_request(servers.public.addresses(), &segment(username).to_string(), observer);
     }
 
-    let reload = Reload::new(sources, loaded, services, &servers, &notifier, (log_formatter, observer));
+    let reload = Reload::new(setup, services, &servers, &notifier);
     let reloader = Reloader::start(reload).context("cannot start threads")?;
-    let supervision = supervise(&servers, &notifier, observer)?;
-    wait_for_the_end(&mut signals, &reloader)?;
-    drop(supervision);
-    notifier.stopping("shutting down: answering the requests that were received");
-    servers.drain(observer);
-    Ok(Exit::Done)
+    let outcome = supervise(&servers, &notifier, observer).and_then(|supervision| {
+        let outcome = wait_for_the_end(&mut signals, &reloader);
+        drop(supervision);
+        outcome
+    });
+    servers.drain(&notifier, observer);
+    outcome.map(|()| Exit::Done)
 }
 
 /// Notifies the service manager, if there is one, that the server serves, and from time to time that it still does.
@@ -88,8 +84,9 @@ fn supervise(servers: &Servers, notifier: &Notifier, observer: &Observer) -> any
         return Ok(None);
     }
     let vitals = Box::new(servers.vitals(observer));
-    let supervision = Supervision::start(notifier.clone(), &servers.own_addresses(), vitals, observer);
-    Ok(Some(supervision.context("the server does not answer itself, so it does not start")?))
+    let public = servers.own_address().context("the public listener has no address")?;
+    let supervision = Supervision::start(notifier.clone(), public, &servers.bound_addresses(), vitals, observer);
+    Ok(Some(supervision.context("the server does not start")?))
 }
 
 /// Returns at the first TERM or INT. From then on, a second one ends the process at once.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 
 use super::servers::Servers;
 use super::services::Services;
+use crate::cli::setup::Setup;
 use crate::config::{self, Loaded, Sources, load};
 use crate::files::LONGEST_WAIT;
 use crate::observe::format::{self, LogFormatter};
@@ -56,14 +57,8 @@ pub struct Reload {
 
 impl Reload {
     /// Takes what the server was started with.
-    pub fn new(
-        sources: &Sources,
-        started: &Loaded,
-        services: Services,
-        servers: &Arc<Servers>,
-        notifier: &Notifier,
-        (log_formatter, observer): (LogFormatter, &Observer),
-    ) -> Self {
+    pub fn new(setup: &Setup, services: Services, servers: &Arc<Servers>, notifier: &Notifier) -> Self {
+        let Setup { loaded: started, sources, observer, log_formatter } = setup;
         Self {
             sources: Sources { file_wait: Some(LONGEST_WAIT), ..sources.clone() },
             started: started.clone(),
@@ -71,13 +66,11 @@ impl Reload {
             servers: Arc::downgrade(servers),
             warned: started.warnings.clone(),
             notifier: notifier.clone(),
-            log_formatter,
+            log_formatter: log_formatter.clone(),
             observer: observer.clone(),
         }
     }
-}
 
-impl Reload {
     fn serve(&mut self, requests: &Receiver<()>) {
         while requests.recv().is_ok() {
             let Some(servers) = self.servers.upgrade() else { return };
@@ -110,7 +103,7 @@ impl Reload {
         self.services.set(settings);
         servers.replace(&self.services, &settings.http);
         self.set_log(&loaded);
-        self.services.effective().set(&config::in_force(&self.started, &loaded));
+        self.services.admin_state().settings.set(&config::in_force(&self.started, &loaded));
         self.report(loaded);
         Ok(())
     }

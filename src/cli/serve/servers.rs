@@ -10,9 +10,21 @@ use super::vitals::ServerVitals;
 use crate::config::{DatabaseName, HttpSettings, ListenAddress};
 use crate::http::{Server, Workforce};
 use crate::observe::{Observation, Observer};
+use crate::systemd::Notifier;
 
 /// One answers at any time, while the others wait for the database to say `/ready`.
 const ADMIN_WORKERS: usize = 4;
+
+/// How the address of a unix socket begins.
+const UNIX: &str = "unix:";
+
+/// Returns an address of a listener as one to connect to.
+fn dialed(address: &str) -> ListenAddress {
+    match address.strip_prefix(UNIX) {
+        Some(path) => ListenAddress::Unix(path.into()),
+        None => ListenAddress::Tcp(address.to_owned()),
+    }
+}
 
 /// The two listeners.
 pub struct Servers {
@@ -60,15 +72,17 @@ impl Servers {
         self.admin.as_ref().map_or(&[], Server::addresses)
     }
 
-    /// Returns the addresses at which the program can reach itself, the best one of the public listener first: a unix socket
-    /// can be reached whatever network the service manager leaves it.
-    pub fn own_addresses(&self) -> Vec<ListenAddress> {
+    /// Returns the address of the public listener at which the program reaches itself best: a unix socket can be reached
+    /// whatever network the service manager leaves it.
+    pub fn own_address(&self) -> Option<ListenAddress> {
         let public = self.public.addresses();
-        let first = public.iter().find(|address| address.starts_with("unix:")).or(public.first());
+        public.iter().find(|address| address.starts_with(UNIX)).or(public.first()).map(|address| dialed(address))
+    }
+
+    /// Returns the addresses that the program has bound itself.
+    pub fn bound_addresses(&self) -> Vec<ListenAddress> {
         let admin = self.admin.iter().flat_map(Server::bound_addresses);
-        let bound = self.public.bound_addresses().chain(admin);
-        let all = first.into_iter().chain(bound.filter(|address| Some(*address) != first));
-        all.filter_map(|address| ListenAddress::parse(address).ok()).collect()
+        self.public.bound_addresses().chain(admin).map(|address| dialed(address)).collect()
     }
 
     /// Returns what the service manager is told.
@@ -77,10 +91,11 @@ impl Servers {
     }
 
     /// Answers what was received and ends, within the drain timeout.
-    pub fn drain(&self, observer: &Observer) {
+    pub fn drain(&self, notifier: &Notifier, observer: &Observer) {
         observer.emit(&Observation::Draining { limit: self.public.drain_timeout() });
         let both = [Some(&self.public), self.admin.as_ref()];
         both.iter().flatten().for_each(|server| server.begin_drain());
+        notifier.stopping("shutting down: answering the requests that were received");
         both.iter().flatten().for_each(|server| server.finish_drain());
         observer.emit(&Observation::Stopped);
     }

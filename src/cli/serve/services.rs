@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin::{Admin, EffectiveSettings, READY_TIMEOUT, Started};
+use crate::admin::{Admin, AdminState, READY_TIMEOUT};
 use crate::api::Api;
 use crate::bucket::{BucketPool, Database, PoolOptions};
 use crate::config::{HttpSettings, Settings};
@@ -27,8 +27,7 @@ pub struct Services {
     buckets: Arc<BucketPool>,
     /// Fixed at the start.
     workforce: Workforce,
-    started: Started,
-    effective: Arc<EffectiveSettings>,
+    admin: Arc<AdminState>,
     limits: Limits,
     observer: Observer,
 }
@@ -39,14 +38,14 @@ impl Services {
         database: Arc<dyn Database>,
         settings: &Settings,
         workforce: Workforce,
-        effective: Arc<EffectiveSettings>,
+        admin: AdminState,
         observer: &Observer,
     ) -> Self {
         let options = pool_options(settings, workforce);
         let limits = limits(&settings.http, &options);
         report_limit(&settings.http, limits, observer);
         let buckets = Arc::new(BucketPool::new(database, options, observer));
-        Self { buckets, workforce, started: Started::now(), effective, limits, observer: observer.clone() }
+        Self { buckets, workforce, admin: Arc::new(admin), limits, observer: observer.clone() }
     }
 
     /// Takes other settings. Those that are fixed at the start are not looked at.
@@ -57,9 +56,7 @@ impl Services {
             report_limit(&settings.http, limits, &self.observer);
         }
         self.limits = limits;
-        if options != *self.buckets.options() {
-            self.buckets = Arc::new(self.buckets.with_options(options));
-        }
+        self.buckets = self.buckets.set_options(options);
     }
 
     /// Returns what the public listener serves.
@@ -71,8 +68,7 @@ impl Services {
     /// Returns what the listener of operators serves; `public` is the other listener.
     pub fn admin(&self, public: Monitor) -> Service {
         let limits = Limits { max_connections: ADMIN_CONNECTIONS, queue_timeout: ADMIN_QUEUE_TIMEOUT, ..self.limits };
-        let (buckets, effective) = (Arc::clone(&self.buckets), Arc::clone(&self.effective));
-        let admin = Admin::new(buckets, public, effective, self.started, &self.observer);
+        let admin = Admin::new(Arc::clone(&self.buckets), public, Arc::clone(&self.admin), &self.observer);
         Service::new(admin.into_application(), limits, TrustedProxies::default())
     }
 
@@ -81,9 +77,9 @@ impl Services {
         self.buckets.database()
     }
 
-    /// Returns the settings as they are shown to operators.
-    pub fn effective(&self) -> &EffectiveSettings {
-        &self.effective
+    /// Returns what the listener of operators knows.
+    pub fn admin_state(&self) -> &AdminState {
+        &self.admin
     }
 }
 

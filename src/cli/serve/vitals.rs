@@ -1,4 +1,4 @@
-//! What the service manager is told about a server that runs: its line of status.
+//! The status line of a running server, for the service manager.
 //!
 //! Invariant: one line, with nothing in it that the log may not have.
 
@@ -56,7 +56,9 @@ fn status_line(
     });
     let state = recent.unwrap_or_else(|| "no recent failure".to_owned());
     let (open, running) = (gauges.active + gauges.waiting, gauges.running + gauges.queued);
-    format!("serving; {open} connections, {running} requests at the database, {answers} answered; {database}: {state}")
+    format!(
+        "serving; {open} connections, {running} requests waiting for the database, {answers} answered; {database}: {state}"
+    )
 }
 
 #[cfg(test)]
@@ -71,7 +73,7 @@ mod tests {
             let failure = (now - Duration::from_secs(age_s), "refused\nby it");
             status_line(DatabaseName::Couchbase, &gauges, 7, Some(failure), now)
         };
-        let expected = "serving; 3 connections, 7 requests at the database, 7 answered; couchbase: ";
+        let expected = "serving; 3 connections, 7 requests waiting for the database, 7 answered; couchbase: ";
         assert_eq!(line(3), format!("{expected}failing, 3 s ago: refused by it"));
         assert_eq!(line(60), format!("{expected}no recent failure"));
     }

@@ -52,7 +52,8 @@ section! {
         pub cors_allow_origins: Reloaded<WebOrigins> = Vec::new(),
         /// The reverse proxies whose X-Forwarded-For (or Forwarded, where there is none) says who the client is, for the log
         /// and for max_connections_per_address: addresses, networks (["10.0.0.0/8"]), "unix:" for those on our unix socket.
-        /// None by default, because a client can write these fields too.
+        /// A proxy has to append to the field that it uses, and one that uses Forwarded has to remove X-Forwarded-For. None by
+        /// default, because a client can write these fields too.
         pub trusted_proxies: Reloaded<TrustedProxyList> = Vec::new(),
         /// Whether /docs (try the API in a browser) and /openapi.json are served. They tell nothing that this program's own
         /// documentation does not tell everybody.

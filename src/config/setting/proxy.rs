@@ -40,7 +40,12 @@ impl Kind for TrustedProxy {
         if network.trunc() != network {
             return Err(format!("\"{network}\" is an address in a network: write \"{}\"", network.trunc()));
         }
-        Ok(Self::Network(network))
+        match network {
+            IpNet::V6(v6) if v6.addr().to_ipv4_mapped().is_some() => {
+                Err(format!("\"{network}\" is a network of IPv4 addresses: write it as one, such as \"10.0.0.0/8\""))
+            }
+            network => Ok(Self::Network(network)),
+        }
     }
 
     fn to_toml(proxy: &Self) -> Option<String> {
@@ -90,6 +95,7 @@ mod tests {
             ("proxy.example", "no address of a proxy"),
             ("10.0.0.0/33", "no address of a proxy"),
             ("10.0.0.1/8", "write \"10.0.0.0/8\""),
+            ("::ffff:10.0.0.0/104", "network of IPv4"),
             ("::1,::1", "twice"),
         ] {
             let error = read(text).unwrap_err();

@@ -28,7 +28,7 @@ pub struct Share {
 pub struct ShareTaken;
 
 impl AddressShares {
-    /// Allows each address `max` connections.
+    /// Allows each address `max` of them.
     #[must_use]
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { counts: Mutex::default(), max: AtomicUsize::new(max) })

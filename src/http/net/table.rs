@@ -203,8 +203,7 @@ impl Table {
     pub fn longest_idle(&self) -> Option<usize> {
         let idle_since = |(key, entry): (usize, &Entry)| {
             let waiting = entry.waiting.lock();
-            let connection = waiting.as_ref()?;
-            connection.state.is_idle().then(|| (connection.state.deadline(), key))
+            Some((waiting.as_ref()?.state.idle_since()?, key))
         };
         self.entries.iter().filter_map(idle_since).min().map(|(_, key)| key)
     }

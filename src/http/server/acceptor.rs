@@ -120,7 +120,8 @@ impl Acceptor {
     fn accept_some(&mut self, number: usize, most: usize, now: Instant) -> Result<usize, CannotAccept> {
         for count in 0..most {
             let Some(listener) = self.listeners.get(number) else { return Err(CannotAccept) };
-            if self.shared.table.is_full() {
+            // Several have to go where fewer are allowed than there were.
+            while self.shared.table.is_full() {
                 // Whether another one is ready is known only once the poller says so again.
                 if count > 0 {
                     return Ok(count);
@@ -147,7 +148,12 @@ impl Acceptor {
         let is_proxy = self.shared.service.load().trusted_proxies.trusts(peer);
         // What comes through a proxy is counted for its clients, request by request.
         let address = peer.map(|peer| peer.ip()).filter(|_| !is_proxy);
-        let slot = match self.shared.table.take_slot(address) {
+        let taken = match self.shared.table.take_slot(address) {
+            // Whoever is on this machine is not counted, as on loopback: the program's own checks come from here, too.
+            Err(NoSlot::ShareTaken) if is_of_this_machine(&stream, peer) => self.shared.table.take_slot(None),
+            taken => taken,
+        };
+        let slot = match taken {
             Ok(slot) => slot,
             Err(NoSlot::Full) => return self.reject("full"),
             Err(NoSlot::ShareTaken) => return self.reject("address-share"),
@@ -166,9 +172,9 @@ impl Acceptor {
     fn make_room(&self, now: Instant) -> bool {
         let Some(key) = self.shared.table.longest_idle() else { return false };
         let Some(connection) = self.shared.table.take(key) else { return false };
-        let idle_for = self.shared.limits().idle_timeout.saturating_sub(connection.state.deadline().remaining(now));
         // Its client may have sent a request meanwhile.
-        if !connection.state.is_idle() || idle_for < self.idle_before_eviction() {
+        let idle_since = connection.state.idle_since();
+        if idle_since.is_none_or(|since| now.saturating_duration_since(since) < self.idle_before_eviction()) {
             let interest = if connection.state.has_output() { Interest::Write } else { Interest::Read };
             self.shared.table.insert(connection, interest);
             return false;
@@ -206,6 +212,12 @@ impl Acceptor {
             self.pause(&error, now);
         }
     }
+}
+
+/// Returns true if both ends of a connection have the same address.
+fn is_of_this_machine(stream: &Socket, peer: Option<SocketAddr>) -> bool {
+    let own = stream.local_addr().ok().and_then(|address| address.as_socket());
+    own.zip(peer).is_some_and(|(own, peer)| own.ip() == peer.ip())
 }
 
 /// Returns true for errors of `accept` that concern the connection that was to be accepted, and not the next one. On Linux

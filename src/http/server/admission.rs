@@ -52,9 +52,13 @@ impl<T> Admission<T> {
         Self { places: places.max(1), occupancy: Mutex::new(occupancy) }
     }
 
-    /// Lets requests wait for `queue_timeout` from now on; those that wait already do so for as long as they were to.
-    pub fn set_queue_timeout(&self, queue_timeout: Duration) {
-        self.occupancy.lock().queue_timeout = queue_timeout;
+    /// Lets requests wait for `queue_timeout` at most from `now` on, those that wait already too.
+    pub fn set_queue_timeout(&self, queue_timeout: Duration, now: Instant) {
+        let mut occupancy = self.occupancy.lock();
+        occupancy.queue_timeout = queue_timeout;
+        let latest = Deadline::after(now, queue_timeout);
+        // So their deadlines stay in the order of the queue.
+        occupancy.queue.iter_mut().for_each(|(deadline, _)| *deadline = deadline.earlier(latest));
     }
 
     /// Admits a request, queues it, or rejects it.
@@ -135,6 +139,17 @@ mod tests {
         assert_eq!(admission.leave(now), Some("d"));
         assert_eq!(admission.leave(now), None);
         assert_eq!(admission.request("e", now), Decision::Admitted("e"));
+    }
+
+    #[test]
+    fn a_shorter_timeout_holds_for_those_who_wait_too() {
+        let admission = Admission::new(1, 30 * QUEUE_TIMEOUT);
+        let start = clock::now();
+        assert_eq!(admission.request("a", start), Decision::Admitted("a"));
+        assert_eq!(admission.request("b", start), Decision::Queued);
+        admission.set_queue_timeout(QUEUE_TIMEOUT, start);
+        assert_eq!(admission.next_overdue(), Some(start + QUEUE_TIMEOUT));
+        assert_eq!(admission.take_overdue(start + QUEUE_TIMEOUT), ["b"]);
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Server {
     /// deadlines that were set already.
     pub fn replace(&self, service: Service) {
         let Limits { queue_timeout, max_connections, max_connections_per_address, .. } = service.limits;
-        self.shared.admission.set_queue_timeout(queue_timeout);
+        self.shared.admission.set_queue_timeout(queue_timeout, clock::now());
         self.shared.table.set_limits(max_connections, max_connections_per_address);
         self.shared.service.store(Arc::new(service));
     }

@@ -62,7 +62,7 @@ pub struct PlannedRequest {
     pub plan: Plan,
     /// When it was received.
     pub since: Instant,
-    /// Its part of what its client's address may have, if a proxy has forwarded it.
+    /// Its part of what the address of its client may have, if a proxy has forwarded it.
     pub share: Option<Share>,
 }
 

@@ -22,12 +22,11 @@ use crate::clock;
 use crate::http::application::Class;
 use crate::http::connection::{Buffers, Instruction};
 use crate::http::limits::{MAX_BATCH_BYTES, MAX_HEAD_BYTES, MAX_REQUESTS_PER_TURN};
-use crate::http::message::head::Head;
 use crate::http::message::refusal::Refusal;
 use crate::http::net::poll::Interest;
 use crate::http::net::shares::{Share, ShareTaken};
 use crate::http::net::table::OpenConnection;
-use crate::http::proxies::{Client, TrustedProxies};
+use crate::http::proxies::Client;
 use crate::observe::Observation;
 
 /// What one worker thread owns.
@@ -176,7 +175,8 @@ impl Worker {
                         self.responder.reject(connection, head, since, Refusal::Overloaded);
                         continue;
                     }
-                    let Ok(share) = self.take_share(&service.trusted_proxies, connection, &head) else {
+                    let client = service.trusted_proxies.client(connection.peer, &head.fields);
+                    let Ok(share) = self.take_share(client) else {
                         self.responder.reject(connection, head, since, Refusal::ShareTaken);
                         continue;
                     };
@@ -211,13 +211,8 @@ impl Worker {
     }
 
     /// Counts a request that a proxy has forwarded for its client.
-    fn take_share(
-        &self,
-        proxies: &TrustedProxies,
-        connection: &OpenConnection,
-        head: &Head,
-    ) -> Result<Option<Share>, ShareTaken> {
-        match proxies.client(connection.peer, &head.fields) {
+    fn take_share(&self, client: Option<Client>) -> Result<Option<Share>, ShareTaken> {
+        match client {
             Some(Client::Forwarded(address)) => self.shared.table.shares().take(Some(address)),
             Some(Client::Peer(_)) | None => Ok(None),
         }

@@ -98,8 +98,7 @@ impl Check<'_> {
         let connection_string = &self.settings.connection_string;
         let Some(record) = &connection_string.dns_srv else { return connection_string.seeds.clone() };
         let access = &self.cluster().access;
-        let deadline = Deadline::after(clock::now(), access.timeouts().operation);
-        let seeds = SeedSource::new(connection_string, &access.timeouts(), &access.observer).seeds(deadline);
+        let seeds = SeedSource::new(connection_string, &access.observer).seeds(access.timeouts().connect);
         if seeds == connection_string.seeds {
             report.skipped("dns", format!("there is no record {record}; the host of the connection string is taken"));
         } else {

@@ -157,8 +157,7 @@ impl ClusterDiscovery {
         if let Some(found) = self.ask_known(&known, SHORT_TIMEOUT.min(attempt)) {
             return Ok(found);
         }
-        let limit = Deadline::after(clock::now(), self.access.timeouts().connect.saturating_mul(2));
-        let outcome = self.ask_seeds(&self.seeds.seeds(limit), attempt);
+        let outcome = self.ask_seeds(&self.seeds.seeds(self.access.timeouts().connect), attempt);
         if outcome.is_err()
             && let Some(found) = self.ask_known(&known, attempt)
         {

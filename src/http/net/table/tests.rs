@@ -33,7 +33,7 @@ fn loopback_and_unix_peers_have_no_share() {
     let table = table(10, 1);
     let addresses = ["127.0.0.1", "127.0.0.1", "::1", "::1"];
     let peers = addresses.map(|address| Some(ip(address))).into_iter().chain([None, None]);
-    let _seats: Vec<Slot> = peers.map(|ip| table.take_slot(ip).unwrap()).collect();
+    let _slots: Vec<Slot> = peers.map(|ip| table.take_slot(ip).unwrap()).collect();
     assert_eq!(table.open(), 6);
 }
 
@@ -54,7 +54,7 @@ fn a_running_server_can_allow_more_and_fewer() {
 }
 
 #[test]
-fn a_seat_is_free_again_once_it_is_dropped() {
+fn a_slot_is_free_again_once_it_is_dropped() {
     let table = table(2, 10);
     let mut slots = [(); 2].map(|()| Some(table.take_slot(None).unwrap()));
     assert!(table.is_full());

@@ -5,7 +5,7 @@
 //! the scheme, as for a host of the connection string. `lookup` asks, `servers` says whom and under which names.
 //!
 //! Invariant: there is always a host to ask. Without a usable record it is the one of the connection string, and no
-//! look-up takes longer than `[bucket] connect_timeout`, nor more than half of what its caller has left.
+//! look-up takes longer than its caller allows: `[bucket] connect_timeout`.
 
 mod lookup;
 mod servers;
@@ -17,9 +17,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::bucket::BucketTimeouts;
 use crate::bucket::remote::authority;
-use crate::clock::{self, Deadline};
+use crate::clock;
 use crate::config::{ConnectionString, Seed};
 use crate::observe::{Observation, Observer};
 use lookup::{NoRecord, SrvTarget};
@@ -39,7 +38,6 @@ pub struct SeedSource {
     /// The SRV record that may name others.
     record: Option<String>,
     name_servers: NameServers,
-    limit: Duration,
     observer: Observer,
     state: Mutex<RecordState>,
 }
@@ -63,21 +61,15 @@ enum Logged {
 impl SeedSource {
     /// The hosts of this connection string. Asks nobody yet.
     #[must_use]
-    pub fn new(connection_string: &ConnectionString, timeouts: &BucketTimeouts, observer: &Observer) -> Self {
-        Self::with_name_servers(connection_string, timeouts, observer, NameServers::OfSystem)
+    pub fn new(connection_string: &ConnectionString, observer: &Observer) -> Self {
+        Self::with_name_servers(connection_string, observer, NameServers::OfSystem)
     }
 
-    fn with_name_servers(
-        connection_string: &ConnectionString,
-        timeouts: &BucketTimeouts,
-        observer: &Observer,
-        name_servers: NameServers,
-    ) -> Self {
+    fn with_name_servers(connection_string: &ConnectionString, observer: &Observer, name_servers: NameServers) -> Self {
         Self {
             written: connection_string.seeds.clone(),
             record: connection_string.dns_srv.clone(),
             name_servers,
-            limit: timeouts.connect,
             observer: observer.clone(),
             state: Mutex::default(),
         }
@@ -90,24 +82,23 @@ impl SeedSource {
     }
 
     /// The hosts in the order in which to ask them: those of the string in a random one, those of a record by priority
-    /// and weight. At least one. Blocks while DNS is asked, but leaves half of the time until the deadline.
+    /// and weight. At least one. Blocks while DNS is asked, for `limit` at most.
     #[must_use]
-    pub fn seeds(&self, deadline: Deadline) -> Vec<Seed> {
-        self.of_dns(deadline).unwrap_or_else(|| {
+    pub fn seeds(&self, limit: Duration) -> Vec<Seed> {
+        self.of_dns(limit).unwrap_or_else(|| {
             let mut seeds = self.written.clone();
             fastrand::shuffle(&mut seeds);
             seeds
         })
     }
 
-    fn of_dns(&self, deadline: Deadline) -> Option<Vec<Seed>> {
+    fn of_dns(&self, limit: Duration) -> Option<Vec<Seed>> {
         let record = self.record.as_deref()?;
         let port = self.written.first()?.management_port;
         let now = clock::now();
         if self.state.lock().failed_at.is_some_and(|at| now.saturating_duration_since(at) < REST_AFTER_FAILURE) {
             return None;
         }
-        let limit = self.limit.min(deadline.remaining(now) / 2);
         let found = self.name_servers.find(record).and_then(|question| lookup::look_up(question, limit));
         let hosts = found.map(|targets| in_order(targets, fastrand::u32)).and_then(|hosts| {
             // RFC 2782: the root as a target says that there is no such service.
