@@ -225,7 +225,7 @@ fn the_sentences_of_the_log_are_those_that_the_program_says() {
 #[test]
 fn what_the_bench_scripts_write_has_its_place_and_its_date() {
     let page = fs::read_to_string(repository().join("docs/benchmarks.md")).unwrap();
-    for mark in ["bench", "bench-couchbase", "bench-databases", "bench-idle"] {
+    for mark in ["bench", "bench-couchbase", "bench-databases", "bench-idle", "bench-start"] {
         let rest = page.split_once(&format!("<!-- {mark}:begin -->\n")).expect(mark).1;
         let (table, _) = rest.split_once(&format!("\n<!-- {mark}:end -->")).expect(mark);
         assert!(table.starts_with("Measured on 20") && table.contains("\n| "), "{mark}: {table}");
