@@ -348,3 +348,15 @@ fn every_command_has_a_manual_page_that_roff_takes_without_a_warning() {
     }
     assert_eq!(outcome(&run(folder.path(), &["man", "nothing"])).0, 2);
 }
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    for command in ["config", "config --example", "openapi", "man", "completions bash"] {
+        // The other end of the pipe is closed before the program starts.
+        let script = format!("mkfifo pipe; (exec 4<pipe; exec 4<&-) & exec 3>pipe; wait; \"$0\" {command} >&3");
+        let output = bound("sh").current_dir(folder.path()).args(["-c", &script, PROGRAM]).output().unwrap();
+        fs::remove_file(folder.path().join("pipe")).unwrap();
+        assert_eq!(outcome(&output), (0, "", ""), "{command}");
+    }
+}

@@ -70,7 +70,7 @@ fn run(cli: Cli) -> anyhow::Result<Exit> {
         }
     };
     if let Some(printed) = print_without_settings(&command, &mut io::stdout()) {
-        printed.context("cannot write to standard output")?;
+        output::printed(printed)?;
         return Ok(Exit::Done);
     }
     let (listen, delivery, sockets) = match &command {
@@ -126,8 +126,7 @@ fn run_command(command: Command, setup: &Setup, sockets: InheritedSockets) -> an
             })
         }
         Command::Config(ConfigOutput::Effective(shown, format)) => {
-            config::print_effective(loaded, shown, format, &mut io::stdout())
-                .context("cannot write to standard output")?;
+            output::printed(config::print_effective(loaded, shown, format, &mut io::stdout()))?;
             drivers::ensure_built(loaded.settings.bucket.database)?;
             Ok(Exit::Done)
         }

@@ -4,6 +4,7 @@
 
 use std::io::{self, Write};
 
+use anyhow::Context;
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -25,4 +26,15 @@ pub fn print_json(document: &impl Serialize, out: &mut dyn Write) -> io::Result<
     serde_json::to_writer_pretty(&mut *out, document)?;
     writeln!(out)?;
     out.flush()
+}
+
+/// Returns what printing came to. A reader that went away before the end, as `head` does, has seen what it wanted.
+///
+/// # Errors
+/// Any other failure to write to standard output.
+pub fn printed(outcome: io::Result<()>) -> anyhow::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => outcome.context("cannot write to standard output"),
+    }
 }
