@@ -39,10 +39,14 @@ impl Batch {
         }
     }
 
-    /// True if it is time to store it, should the database have nothing else to do. That is asked again only after as many
-    /// documents more: it costs a look at the other thread.
+    /// True if it is time to store it, should the database have nothing else to do.
     pub(super) fn is_worthwhile(&self) -> bool {
-        !self.documents.is_empty() && self.documents.len().is_multiple_of(self.size.worthwhile_documents)
+        self.documents.len() >= self.size.worthwhile_documents || self.is_full()
+    }
+
+    /// Takes all documents out.
+    pub(super) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::new(self.size))
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -98,7 +98,7 @@ fn store_lines(
         reading.abandon();
         return Err(error);
     }
-    let ReadOutcome { rejects, dropped, last, example } = reading.finish()?;
+    let (ReadOutcome { rejects, dropped, example }, last) = reading.finish()?;
     interruption.shield(|| store.store(&last))?;
     Ok(ImportOutcome {
         treatment: Treatment::Stored,

@@ -49,7 +49,7 @@ impl TypedMetric for Histogram {
 impl EncodeMetric for Histogram {
     #[allow(clippy::cast_precision_loss, reason = "metrics are doubles")]
     fn encode(&self, mut encoder: MetricEncoder) -> Result<(), Error> {
-        let bounds_s = BOUNDS_US.iter().map(|bound| *bound as f64 / 1e6).chain([f64::MAX]);
+        let bounds_s = BOUNDS_US.iter().map(|bound| *bound as f64 / 1e6).chain([f64::INFINITY]);
         let counts = self.0.buckets.iter().map(|count| count.load(Ordering::Relaxed));
         let buckets: Vec<(f64, u64)> = bounds_s.zip(counts).collect();
         let sum_s = self.0.sum_ns.load(Ordering::Relaxed) as f64 / 1e9;
