@@ -69,17 +69,20 @@ fn a_dry_run_says_what_an_import_would_and_stores_nothing() {
     for part in ["2 lines valid, 1 rejected (the first is line 2: the document is empty)", "nothing was stored", " s"] {
         assert!(err.contains(part), "{part}: {err}");
     }
-    assert_eq!(names(), ["x.jsonl", "x.rejected.jsonl", "x.rejected.txt"]);
-    assert_eq!(fs::read_to_string(folder.path().join("x.rejected.jsonl")).unwrap(), "{}\n");
+    assert!(err.contains("line 2: the document is empty\n"), "{err}");
+    assert_eq!(names(), ["x.jsonl"]);
 
     file(folder.path(), "x.jsonl", GOOD);
+    // Lines that somebody is correcting are left alone.
+    file(folder.path(), "x.rejected.jsonl", "corrected");
     // A database that cannot be there is not asked.
     for setting in ["embedded.path=/nowhere/x.db", "bucket.database=couchbase"] {
         let output = run(folder.path(), &["import", "--dry-run", "x.jsonl", "--set", setting]);
         let (code, _, err) = outcome(&output);
         assert!(code == 0 && err.contains("1 line valid, none rejected; nothing was stored"), "{err}");
     }
-    assert_eq!(names(), ["x.jsonl"]);
+    assert_eq!(fs::read_to_string(folder.path().join("x.rejected.jsonl")).unwrap(), "corrected");
+    fs::remove_file(folder.path().join("x.rejected.jsonl")).unwrap();
 
     let mut command = userprofiles();
     command.args(["import", "--dry-run", "-"]).current_dir(folder.path()).stdin(Stdio::piped()).stderr(Stdio::piped());
@@ -100,7 +103,8 @@ fn a_dry_run_says_what_an_import_would_and_stores_nothing() {
 fn import_tells_scripts_what_became_of_it() {
     let folder = tempfile::tempdir().unwrap();
     file(folder.path(), "x.jsonl", &format!("{GOOD}{{}}\nmarker\n"));
-    for (flag, stored) in [(&["--dry-run"][..], 0), (&[], 1)] {
+    let files = json!({"lines": "x.rejected.jsonl", "reasons": "x.rejected.txt"});
+    for (flag, stored, rejects) in [(&["--dry-run"][..], 0, Value::Null), (&[], 1, files)] {
         let arguments = [&["import", "--format", "json", "x.jsonl"], flag].concat();
         let mut told = document(folder.path(), &arguments, 4);
         let seconds = told.as_object_mut().unwrap().remove("seconds").unwrap();
@@ -108,7 +112,7 @@ fn import_tells_scripts_what_became_of_it() {
         let expected = json!({
             "dry_run": !flag.is_empty(), "valid": 1, "stored": stored, "rejected": 2,
             "first_rejected": {"line": 2, "reason": "the document is empty"},
-            "rejects": {"lines": "x.rejected.jsonl", "reasons": "x.rejected.txt"}, "dropped_members": 0,
+            "rejects": rejects, "dropped_members": 0,
         });
         assert_eq!(told, expected);
     }
@@ -259,19 +263,21 @@ fn progress_is_for_terminals() {
     file(folder.path(), "x.jsonl", &lines.concat());
     let output = run(folder.path(), &["import", "x.jsonl"]);
     let (_, _, err) = outcome(&output);
-    assert!(err.lines().count() == 1 && !err.contains('\x1b') && !err.contains('\r'), "{err:?}");
+    assert!(err.lines().count() == 2 && !err.contains('\x1b') && !err.contains('\r'), "{err:?}");
+    let (target, summary) = err.split_once('\n').unwrap();
+    assert!(target.starts_with("userprofiles: importing into the SQLite file "), "{err}");
     assert!(
-        err.starts_with("userprofiles: 20000 lines stored, none rejected (") && err.ends_with(" a second)\n"),
+        summary.starts_with("userprofiles: 20000 lines stored, none rejected (") && summary.ends_with(" a second)\n"),
         "{err}"
     );
     if !is_there("script") {
         return;
     }
-    for arguments in ["import x.jsonl", "export y.jsonl"] {
+    for (arguments, bar) in [("import x.jsonl", "/s"), ("export y.jsonl", " documents in ")] {
         let mut command = bound("script");
         command.args(["-qec", &format!("{PROGRAM} {arguments}"), "/dev/null"]).current_dir(folder.path());
         let output = command.env("TERM", "xterm-256color").output().unwrap();
-        assert!(output.status.success() && find_text(&output.stdout, "/s"), "{output:?}");
+        assert!(output.status.success() && find_text(&output.stdout, bar), "{output:?}");
     }
 }
 

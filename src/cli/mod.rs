@@ -127,8 +127,13 @@ fn run_command(command: Command, setup: &Setup, sockets: InheritedSockets) -> an
         }
         Command::Config(ConfigOutput::Effective(shown, format)) => {
             output::printed(config::print_effective(loaded, shown, format, &mut io::stdout()))?;
-            drivers::ensure_built(loaded.settings.bucket.database)?;
-            Ok(Exit::Done)
+            Ok(match drivers::ensure_built(loaded.settings.bucket.database) {
+                Ok(()) => Exit::Done,
+                Err(error) => {
+                    tell_user(&error.to_string());
+                    Exit::Usage
+                }
+            })
         }
         Command::Ready => ready::run(loaded.settings.admin.listen.as_ref(), &mut io::stdout()),
         // They have been run without settings.

@@ -53,7 +53,8 @@ fn documents(loaded: &Loaded, section: &Section) -> BTreeMap<&'static str, Setti
     });
     let secrets = loaded.secrets.iter().filter(|secret| secret.section == section.name).map(|secret| {
         let value = Value::from(HIDDEN);
-        (secret.key, SettingDocument { value, origin: secret.origin.to_string(), needs_restart: false })
+        let needs_restart = secret.reload() == Reload::AtRestart;
+        (secret.key, SettingDocument { value, origin: secret.origin.to_string(), needs_restart })
     });
     settings.chain(secrets).collect()
 }
@@ -94,7 +95,7 @@ mod tests {
         assert_eq!(settings["log"]["level"], json!({"value": "info", "origin": "default", "needs_restart": false}));
         let password = &settings["couchbase"]["password"];
         let origin = "USERPROFILES_COUCHBASE_PASSWORD";
-        assert_eq!(*password, json!({"value": "***", "origin": origin, "needs_restart": false}));
+        assert_eq!(*password, json!({"value": "***", "origin": origin, "needs_restart": true}));
         assert!(!document.to_string().contains("secret-marker"), "{document}");
         assert!(settings.get("mongodb").is_none() && settings.get("embedded").is_none(), "{document}");
         let all = serde_json::to_value(effective_json(&loaded, SectionsShown::All)).unwrap();

@@ -82,7 +82,7 @@ pub fn effective(loaded: &Loaded, shown: SectionsShown) -> String {
             line(&mut text, format_args!("# in place of level, RUST_LOG: {}", escaped(filters)));
         }
         for secret in loaded.secrets.iter().filter(|secret| secret.section == section.name) {
-            assignment(&mut text, &format!("# {} = \"***\"", secret.key), &secret.origin, Reload::AtOnce);
+            assignment(&mut text, &format!("# {} = \"***\"", secret.key), &secret.origin, secret.reload());
         }
     }
     text

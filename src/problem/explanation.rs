@@ -69,7 +69,7 @@ impl ProblemCode {
                 "Usually nothing: scanners send such bytes. If it is a proxy of yours, compare what it sends with RFC 9112.",
             ),
             Self::MethodNotAllowed => (
-                "This server only reads: the method is not allowed here.",
+                "Method Not Allowed",
                 "Use GET, HEAD or OPTIONS: the Allow field lists them.",
                 "Profiles are written with `userprofiles import` or in the database itself, not through this server.",
             ),

@@ -9,7 +9,7 @@ use crate::support::process::bound;
 use crate::waiting::complete;
 
 /// Puts users into the embedded database, as README.md says.
-pub const IMPORT: &str = "userprofiles --set embedded.path=/var/lib/userprofiles/userprofiles.db \
+pub const IMPORT: &str = "userprofiles --config /etc/userprofiles/userprofiles.toml \
     import /usr/share/doc/userprofiles/examples/sample-users.jsonl";
 
 const SETTINGS: &str = "/etc/userprofiles/userprofiles.toml";

@@ -52,7 +52,7 @@ pub(super) fn log_on_read_only_disk(path: &Path) -> BucketError {
 pub(super) fn vanished(path: &Path) -> BucketError {
     misconfigured(
         path,
-        "was deleted or moved away while this program ran: put it back if you can, then start the program again \
+        "was deleted or moved away while this program ran: put it back if you can (it is used again at once), or start the program again \
          (it makes an empty file where there is none; --import FILE.jsonl fills it)",
     )
 }
@@ -149,7 +149,9 @@ pub(super) fn from_sqlite(path: &Path, error: &rusqlite::Error) -> BucketError {
     };
     let number = code.extended_code;
     match code.code {
-        ErrorCode::NotADatabase => misconfigured(path, "is not an SQLite file: name another one"),
+        ErrorCode::NotADatabase => {
+            misconfigured(path, "is not an SQLite file, or is damaged: restore a back-up, or name another one")
+        }
         ErrorCode::DatabaseCorrupt => damaged(path, &format!("SQLite {number}")),
         ErrorCode::ReadOnly if number == ffi::SQLITE_READONLY_DBMOVED => replaced(path),
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => read_only(path),

@@ -129,14 +129,14 @@ Other members are stored as they are. The line replaces what is stored for its u
         "Files",
         "\
 Rejected lines go to FILE.rejected.jsonl (to be corrected and imported again), and the reasons to FILE.rejected.txt; from \
-standard input or a pipe, the reasons go to standard error. An import without rejected lines removes both files, and so \
-does --dry-run, which writes them too.",
+standard input or a pipe, and with --dry-run, the reasons go to standard error. An import removes the files of the one \
+before it, so import the corrected lines first.",
     ),
     topic(
         "Signals",
         "\
-INT, TERM and HUP wait until the documents on their way are stored; a second signal does not. Importing the whole file \
-once more is safe.",
+At INT, TERM or HUP, the documents on their way are stored, and then it ends; at a second signal it ends at once. Importing \
+the whole file once more is safe.",
     ),
     topic(
         EXIT_CODES,

@@ -17,7 +17,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::bucket::CommandBucket;
 use super::import::check_line;
@@ -180,8 +180,11 @@ pub fn progress_bar(destination: &Destination) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::no_length();
-    match ProgressStyle::with_template("{spinner} {human_pos} documents in {elapsed}, {per_sec}") {
-        Ok(style) => bar.with_style(style),
+    match ProgressStyle::with_template("{spinner} {pos} documents in {elapsed}, {rate} a second") {
+        Ok(style) => bar.with_style(style.with_key("rate", |state: &ProgressState, text: &mut dyn fmt::Write| {
+            // Writing into a string cannot fail.
+            let _ = write!(text, "{:.0}", state.per_sec());
+        })),
         Err(_) => bar,
     }
 }

@@ -48,6 +48,8 @@ fn store(
     let timeouts = BucketTimeouts::from(&settings.bucket);
     // A file of the embedded database is made in any case: that is one step less for whoever begins.
     let database = drivers::open(settings, IfMissing::Create, observer)?;
+    // Whoever has other settings in mind sees it before anything is stored.
+    tell_user(&format!("importing into {}", database.describe()));
     if flags.create {
         let options = CreateOptions { replication_factor: flags.replication_factor };
         create_storage(database.as_ref(), &timeouts, options)?;

@@ -9,11 +9,12 @@ pub fn advice(beginning: &[u8], file: &str) -> Option<String> {
     let file = &quoted(file);
     // A pipe may have brought no more than the beginning of a line yet.
     let first_line = beginning.iter().position(|byte| *byte == b'\n').map(|end| beginning[..end].trim_ascii());
-    if beginning.starts_with(&[0x1F, 0x8B]) {
-        return Some(format!("it is compressed (gzip): zcat {file} | userprofiles import -"));
+    if let Some((_, format, command)) = COMPRESSED.iter().find(|(magic, ..)| beginning.starts_with(magic)) {
+        return Some(format!("it is compressed ({format}): {command} {file} | userprofiles import -"));
     }
-    if beginning.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]) {
-        return Some(format!("it is compressed (zstd): zstdcat {file} | userprofiles import -"));
+    if beginning.starts_with(b"SQLite format 3\0") {
+        let export = "export --set embedded.path=";
+        return Some(format!("it is an SQLite file: userprofiles {export}{file} - | userprofiles import -"));
     }
     if beginning.starts_with(&[0xFF, 0xFE]) || beginning.starts_with(&[0xFE, 0xFF]) || has_utf16_brace(beginning) {
         return Some(format!("it is UTF-16: iconv -f UTF-16 -t UTF-8 {file} | userprofiles import -"));
@@ -27,8 +28,16 @@ pub fn advice(beginning: &[u8], file: &str) -> Option<String> {
     if first_line.is_some_and(is_header_of_csv) {
         return Some(format!("it is CSV: mlr --icsv --ojsonl cat {file} | userprofiles import -"));
     }
-    None
+    first_line.is_some_and(|line| line.contains(&0)).then(|| "it is not text".to_owned())
 }
+
+/// How compressed files begin, what they are called, and what reads them.
+const COMPRESSED: [(&[u8], &str, &str); 4] = [
+    (&[0x1F, 0x8B], "gzip", "zcat"),
+    (&[0x28, 0xB5, 0x2F, 0xFD], "zstd", "zstdcat"),
+    (&[0xFD, b'7', b'z', b'X', b'Z', 0], "xz", "xzcat"),
+    (b"BZh", "bzip2", "bzcat"),
+];
 
 /// The name as a word of a shell.
 fn quoted(file: &str) -> String {
@@ -58,6 +67,10 @@ mod tests {
     fn what_is_no_lines_of_json_is_named_with_what_to_do() {
         for (beginning, part) in [
             (&b"\x1f\x8b\x08"[..], "zcat users"),
+            (b"\xfd7zXZ\0\0", "xzcat users"),
+            (b"BZh91AY", "bzcat users"),
+            (b"SQLite format 3\0\x10", "export --set embedded.path=users"),
+            (b"\x7fELF\x02\0\n", "not text"),
             (b"\x28\xb5\x2f\xfd", "zstdcat"),
             (b"\xff\xfe{\0\"\0", "iconv -f UTF-16"),
             (b"{\0\"\0u\0", "iconv -f UTF-16"),

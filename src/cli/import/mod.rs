@@ -57,12 +57,12 @@ pub fn run(
     store_lines(database, timeouts, input, progress, interruption).context(not_complete)
 }
 
-/// Checks all of `source` as [`run`] does, and stores nothing. Rejected lines are written as by an import.
+/// Checks all of `source` as [`run`] does, and writes nothing: the reasons of rejected lines go to standard error.
 ///
 /// # Errors
 /// If the source cannot be read.
 pub fn check(source: &ImportSource) -> anyhow::Result<ImportOutcome> {
-    let input = source.open()?;
+    let input = Input { place: RejectsPlace::StandardError, ..source.open()? };
     let not_complete = format!("{} was not checked completely", input.name);
     let progress = progress_bar(input.bytes);
     let (start, mut valid) = (clock::now(), 0);

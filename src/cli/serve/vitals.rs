@@ -52,7 +52,8 @@ fn status_line(
     let database = database.as_str();
     let recent = failure.and_then(|(at, reason)| {
         let age = now.duration_since(at).unwrap_or_default();
-        (age < RECENT).then(|| format!("failing, {} s ago: {}", age.as_secs(), reason.replace(char::is_control, " ")))
+        (age < RECENT)
+            .then(|| format!("last failed {} s ago: {}", age.as_secs(), reason.replace(char::is_control, " ")))
     });
     let state = recent.unwrap_or_else(|| "no recent failure".to_owned());
     let (open, running) = (gauges.active + gauges.waiting, gauges.running + gauges.queued);
@@ -74,7 +75,7 @@ mod tests {
             status_line(DatabaseName::Couchbase, &gauges, 7, Some(failure), now)
         };
         let expected = "serving; 3 connections, 7 requests waiting for the database, 7 answered; couchbase: ";
-        assert_eq!(line(3), format!("{expected}failing, 3 s ago: refused by it"));
+        assert_eq!(line(3), format!("{expected}last failed 3 s ago: refused by it"));
         assert_eq!(line(60), format!("{expected}no recent failure"));
     }
 }

@@ -85,7 +85,12 @@ pub fn parse(path: &Path, text: &str, names: &Names, errors: &mut Vec<ConfigErro
         found.dedup_by_key(|(line, _)| *line);
         errors.extend(found.into_iter().take(MOST_SYNTAX_ERRORS).map(|(line, message)| {
             let origin = Origin::File { path: path.to_owned(), line };
-            ConfigError::new(origin, format!("this is not TOML: {message}"))
+            let hint = if message == "duplicate key" {
+                " (a section or a setting that is there already: put all settings of a section under one heading)"
+            } else {
+                ""
+            };
+            ConfigError::new(origin, format!("this is not TOML: {message}{hint}"))
         }));
         // What was recovered may be torn: only the mistakes in syntax are certain.
         return Vec::new();

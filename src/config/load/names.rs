@@ -67,7 +67,7 @@ impl Names {
         let known: Vec<&str> = self.0.iter().map(|known| known.name).collect();
         match nearest(section, known.iter().copied()) {
             Some(near) => format!("[{section}] is not a section; did you mean [{near}]?"),
-            None => format!("[{section}] is not a section; there are {}", known.join(", ")),
+            None => format!("[{section}] is not a section; the sections are: {}", known.join(", ")),
         }
     }
 
@@ -78,7 +78,7 @@ impl Names {
         } else if let Some(near) = nearest(key, known.iter().copied()) {
             format!("did you mean {near}?")
         } else {
-            format!("there are {}", known.join(", "))
+            format!("the settings there are: {}", known.join(", "))
         };
         format!("[{}] {key} is not a setting; {hint}", section.name)
     }
@@ -112,8 +112,8 @@ mod tests {
             ("http", "max_conections", "did you mean max_connections?"),
             ("htpp", "listen", "did you mean [http]?"),
             ("http", "operation_timeout", "did you mean [bucket] operation_timeout?"),
-            ("log", "colour", "there are level, format"),
-            ("nonsense", "x", "there are http, admin"),
+            ("log", "colour", "the settings there are: level, format"),
+            ("nonsense", "x", "the sections are: http, admin"),
             ("level", "", "write [log] level"),
             ("couchbase", "password", "password_file, or use the variable USERPROFILES_COUCHBASE_PASSWORD"),
             ("elasticsearch", "api_key", "USERPROFILES_ELASTICSEARCH_API_KEY"),

@@ -9,7 +9,7 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use super::entries::{Findings, Origins, SettingName, environment_name};
-use super::kind::SecretName;
+use super::kind::{Reload, SecretName};
 use super::secret_file::{SecretSource, checked, of_file};
 use crate::config::error::Origin;
 use crate::config::sources::Sources;
@@ -22,6 +22,17 @@ pub struct Secret {
     /// The key that it would have there.
     pub key: &'static str,
     pub origin: Origin,
+}
+
+impl Secret {
+    /// When another value takes effect: the environment of a process never changes, and systemd copies a credential when it
+    /// starts the service.
+    pub fn reload(&self) -> Reload {
+        match self.origin {
+            Origin::Environment(_) | Origin::Credential(_) => Reload::AtRestart,
+            _ => Reload::AtOnce,
+        }
+    }
 }
 
 /// Reads secrets, and keeps account of them.
