@@ -119,8 +119,8 @@ impl ClientSettings {
     /// What the settings say.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        // [bucket] max_connections bounds them further, and can change while the program runs.
-        Self { uri: settings.mongodb.uri.clone(), max_pool_size: u32::from(settings.http.workers) }
+        let max_pool_size = settings.bucket.max_connections.unwrap_or_else(|| u32::from(settings.http.workers));
+        Self { uri: settings.mongodb.uri.clone(), max_pool_size }
     }
 
     /// The options for a login, after the DNS record was looked up, if the URI names one.
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn what_the_uri_does_not_say_is_ours() {
         let mut settings = Settings::default();
-        settings.http.workers = 5;
+        settings.bucket.max_connections = Some(5);
         settings.mongodb.uri =
             "mongodb://a/?maxPoolSize=3&serverSelectionTimeoutMS=100&readPreference=secondary".to_owned();
         let options = options_of(&settings);

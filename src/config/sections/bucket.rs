@@ -47,7 +47,8 @@ section! {
         /// drivers want all requests to share.
         pub connections: Reloaded<Connections> = Connections::PerRequest,
         /// How many bucket connections may be open at once. Unset: as many as there are workers that may use a bucket
-        /// (all but a few, which keep answering while a database is frozen). Set it lower to spare the database.
+        /// (all but a few, which keep answering while a database is frozen). Set it lower to spare the database. MongoDB's
+        /// driver has a bound of its own, the number at the start: more than that take a restart.
         pub max_connections: Reloaded<Option<Count<u32, 1, 1024>>>; example "28",
         /// How long a request may wait for a bucket connection. Past that it gets 503.
         pub wait_timeout: BucketTimeout = Duration::from_secs(1),
