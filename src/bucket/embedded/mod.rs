@@ -63,14 +63,13 @@ const UPSERT: &str =
 /// A list ends after so many bytes of documents, though not before the first of them.
 const LONGEST_LIST_BYTES: usize = 8 * 1024 * 1024;
 
-/// A batch is a transaction, which is waited for until it is on the disk (a millisecond or more). This one fits into the log
-/// as it is, so that the log need not grow, and takes some hundredths of a second.
+/// A batch is a transaction. Larger ones are no faster, and two of them are in memory while documents are imported.
 const BATCH_SIZE: BatchSize =
-    BatchSize { worthwhile_documents: 1_000, most_documents: 32_000, most_bytes: 4 * 1024 * 1024 };
+    BatchSize { worthwhile_documents: 1_000, most_documents: 32_000, most_bytes: 1024 * 1024 };
 
 /// What a connection that stores keeps of the file in memory, in KiB: all that a batch changes. `SQLite`'s 2 MiB would write
 /// pages into the log that are changed once more before the batch is stored.
-const WRITER_CACHE_KIBIBYTES: i64 = 16 * 1024;
+const WRITER_CACHE_KIBIBYTES: i64 = 8 * 1024;
 
 /// `SQLite` counts its waits in milliseconds in an `i32`; nobody waits longer than this for a lock.
 const LONGEST_LOCK_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
