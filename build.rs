@@ -20,7 +20,8 @@ use zip::ZipArchive;
 const SWAGGER_UI: [&str; 2] = ["swagger-ui-bundle.js", "swagger-ui.css"];
 
 /// Says the commit where there is no repository, or where another one is meant.
-const COMMIT: &str = "USERPROFILES_COMMIT";
+// Not named as a setting is: `cargo run` passes it on to the program, which refuses settings that it does not know.
+const COMMIT: &str = "BUILD_COMMIT";
 
 const OPENAPI: &str = "src/api/docs/openapi.json";
 

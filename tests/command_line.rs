@@ -180,7 +180,7 @@ fn the_version_has_the_commit_and_the_databases() {
         "" => git(&["rev-parse", "--short=12", "HEAD"]),
         _ => None,
     };
-    let expected = std::env::var("USERPROFILES_COMMIT").ok().or_else(of_repository);
+    let expected = std::env::var("BUILD_COMMIT").ok().or_else(of_repository);
     assert_eq!(commit.strip_suffix(')').unwrap(), expected.as_deref().unwrap_or("unknown"));
     assert!(lines[1].starts_with("databases: embedded, couchbase") && lines[1].contains("elasticsearch"), "{lines:?}");
     assert_eq!(lines[1].contains("cassandra"), cfg!(feature = "cassandra"));
@@ -365,4 +365,14 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
         fs::remove_file(folder.path().join("pipe")).unwrap();
         assert_eq!(outcome(&output), (0, "", ""), "{command}");
     }
+}
+
+#[test]
+fn cargo_run_passes_on_no_variable_that_looks_like_a_setting() {
+    // What a build script sets for the compiler, cargo sets for the program too, and for this test.
+    let of_build = ["BUILD_COMMIT"];
+    for name in of_build {
+        assert!(std::env::var_os(name).is_some() && !name.starts_with("USERPROFILES_"), "{name}");
+    }
+    assert!(!include_str!("../build.rs").contains("\"USERPROFILES_"));
 }

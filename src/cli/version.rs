@@ -6,7 +6,7 @@ use crate::bucket::drivers;
 use crate::config::DatabaseName;
 
 /// The version and the commit, which `build.rs` finds out.
-pub const SHORT: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("USERPROFILES_COMMIT"), ")");
+pub const SHORT: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ")");
 
 /// With a second line that names the databases.
 #[must_use]
