@@ -104,11 +104,13 @@ fn fewer_connections_than_there_are() {
     };
     let mut idle: Vec<Client> = (0..6).map(idle).collect();
     place.reload("[http]\nmax_connections = 3\nidle_timeout = \"1h\"\n");
-    // Those that have been idle for longest make room for the newcomer, which is answered.
+    // As many as have to make room for the newcomer, which is answered.
     assert_eq!(place.server.get("/users/johndoe").status, 200);
-    idle[..4].iter_mut().for_each(Client::assert_closed);
-    assert_eq!(idle[4].request("GET", "/users/johndoe", "").status, 200);
-    assert_eq!(idle[5].request("GET", "/users/johndoe", "").status, 200);
+    idle.retain_mut(|client| client.end_within(Duration::from_millis(200)) == End::Open);
+    assert_eq!(idle.len(), 2);
+    for client in &mut idle {
+        assert_eq!(client.request("GET", "/users/johndoe", "").status, 200);
+    }
 }
 
 #[test]
