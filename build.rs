@@ -19,8 +19,8 @@ use zip::ZipArchive;
 /// What `/docs` loads of Swagger UI.
 const SWAGGER_UI: [&str; 2] = ["swagger-ui-bundle.js", "swagger-ui.css"];
 
-/// Says the commit where there is no repository, or where another one is meant.
-// Not named as a setting is: `cargo run` passes it on to the program, which refuses settings that it does not know.
+/// Says the commit where there is no repository, or where another one is meant. It is not named as a setting is: `cargo run`
+/// passes it on to the program, which refuses settings that it does not know.
 const COMMIT: &str = "BUILD_COMMIT";
 
 const OPENAPI: &str = "src/api/docs/openapi.json";

@@ -64,7 +64,7 @@ fn a_request_on_a_warm_connection_allocates_no_more_than_it_did() {
     let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap().listeners;
     let service = Service::new(application, Limits::from(&settings.http), TrustedProxies::default());
     let server = Server::start(listeners, service, Workforce::new("test", 1), &observer).unwrap();
-    let mut client = TcpStream::connect(&server.addresses()[0]).unwrap();
+    let mut client = TcpStream::connect(server.addresses()[0].to_string()).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
 
     // A request with many fields: those that nobody reads must cost nothing.

@@ -28,7 +28,7 @@ fn server() -> Server {
 #[test]
 fn a_panic_is_a_500_on_a_connection_that_ends_and_the_worker_goes_on() {
     let server = server();
-    let address = server.addresses()[0].parse().unwrap();
+    let address = server.addresses()[0].to_string().parse().unwrap();
     // More often than there are workers, and than may block at once: no thread and no place is lost.
     for path in ["/immediate", "/blocking"].repeat(20) {
         let mut client = Client::connect(address);
@@ -55,7 +55,7 @@ fn a_drained_server_can_be_dropped_with_its_parts() {
     let listeners = bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned()), 0o600).unwrap().listeners;
     let service = Service::new(application, Limits::from(&settings.http), TrustedProxies::default());
     let server = Server::start(listeners, service, Workforce::new("test", 2), &Observer::default()).unwrap();
-    let mut client = Client::connect(server.addresses()[0].parse().unwrap());
+    let mut client = Client::connect(server.addresses()[0].to_string().parse().unwrap());
     assert_eq!(client.request("GET", "/", "").text(), "fine");
     server.finish_drain();
     client.assert_closed();

@@ -53,6 +53,14 @@ def builds(words):
     return {name: pathlib.Path(path).resolve() for name, path in named.items()}
 
 
+def programs(compare):
+    """The builds of `--compare`; without it, ours, built now."""
+    if compare:
+        return builds(compare)
+    cargo_build(ROOT)
+    return {"ours": OURS}
+
+
 def raise_file_limit(needed):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= needed:

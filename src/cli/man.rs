@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use super::arguments::{Cli, PROGRAM, Topic};
+use super::arguments::{Cli, EXIT_CODES, PROGRAM, Topic};
 
 /// The section of the manual that has commands.
 const SECTION: &str = "1";
@@ -45,7 +45,7 @@ pub(super) fn print(command: Option<&str>, out: &mut dyn Write) -> io::Result<()
 
 fn add_topic(page: &mut Roff, topic: &Topic) {
     // What manuals call it (man-pages(7)).
-    let title = if topic.title == "Exit codes" { "EXIT STATUS".to_owned() } else { topic.title.to_uppercase() };
+    let title = if topic.title == EXIT_CODES { "EXIT STATUS".to_owned() } else { topic.title.to_uppercase() };
     page.control("SH", [title.as_str()]);
     let mut is_as_it_stands = false;
     for line in topic.text.lines() {

@@ -43,15 +43,15 @@ impl Supervision {
     ///
     /// # Errors
     /// If one does not answer, or the operating system has no thread left.
-    pub fn start(
+    pub fn start<'a>(
         notifier: Notifier,
-        public: ListenAddress,
-        others: &[ListenAddress],
+        public: &'a ListenAddress,
+        others: impl Iterator<Item = &'a ListenAddress>,
         vitals: Box<dyn Vitals>,
         observer: &Observer,
     ) -> io::Result<Self> {
         let self_check = SelfCheck { request_id: Arc::from(observer.hide_own_requests()) };
-        for address in std::iter::once(&public).chain(others) {
+        for address in std::iter::once(public).chain(others) {
             self_check.ask(address, STATUS_INTERVAL).map_err(|error| not_reachable(address, &error))?;
         }
         notifier.ready(&vitals.status());
@@ -60,7 +60,7 @@ impl Supervision {
         // After a check that has timed out there is time for another one before the service manager has waited for as long as
         // `watchdog`.
         let interval = watchdog.map_or(STATUS_INTERVAL, |watchdog| (watchdog / 4).min(STATUS_INTERVAL));
-        let observer = observer.clone();
+        let (public, observer) = (public.clone(), observer.clone());
         threads::spawn("supervision", move || {
             let mut answers = vitals.answers();
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {

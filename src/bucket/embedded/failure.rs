@@ -52,8 +52,8 @@ pub(super) fn log_on_read_only_disk(path: &Path) -> BucketError {
 pub(super) fn vanished(path: &Path) -> BucketError {
     misconfigured(
         path,
-        "was deleted or moved away while this program ran: put it back if you can (it is used again at once), or start the program again \
-         (it makes an empty file where there is none; --import FILE.jsonl fills it)",
+        "was deleted or moved away while this program ran: put it back if you can (it is used again at once), or \
+         start the program again (it makes an empty file where there is none; --import FILE.jsonl fills it)",
     )
 }
 

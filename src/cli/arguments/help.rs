@@ -16,7 +16,7 @@ const fn topic(title: &'static str, text: &'static str) -> Topic {
 }
 
 /// The title of what a command's numbers mean.
-const EXIT_CODES: &str = "Exit codes";
+pub(in crate::cli) const EXIT_CODES: &str = "Exit codes";
 
 /// Of the program itself.
 pub(super) const PROGRAM: &[Topic] = &[
@@ -226,7 +226,7 @@ What it prints is a settings file. Behind a value stands where it comes from, un
 a running server goes on with the value of its start until it is started again: HUP brings the others about. Secrets are \
 \"***\", behind a #. As JSON, each setting has a value, an origin, and whether it needs_restart.",
     ),
-    topic(EXIT_CODES, "0 done; 1 failed, or the database is not built into this program; 2 wrong usage or settings."),
+    topic(EXIT_CODES, "0 done; 1 failed; 2 wrong usage or settings, or the database is not built into this program."),
 ];
 
 const COMPLETIONS: &[Topic] = &[

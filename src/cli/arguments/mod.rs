@@ -7,7 +7,7 @@ mod help;
 
 pub use commands::ImportFlags;
 pub(super) use commands::{Command, CommandLine, ConfigOutput, Shell};
-pub(super) use help::Topic;
+pub(super) use help::{EXIT_CODES, Topic};
 
 use std::ffi::OsString;
 use std::path::PathBuf;

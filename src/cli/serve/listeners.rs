@@ -66,7 +66,7 @@ fn bind_all(
 }
 
 /// Says where the server can be reached.
-pub fn report(public: &[String], admin: &[String], observer: &Observer) {
+pub fn report(public: &[ListenAddress], admin: &[ListenAddress], observer: &Observer) {
     for address in public {
         observer.emit(&Observation::Listening { url: &as_url(address) });
     }
@@ -76,15 +76,20 @@ pub fn report(public: &[String], admin: &[String], observer: &Observer) {
 }
 
 /// How to ask for a user, where it is known that there is one.
-pub fn suggest_request(public: &[String], username: &str, observer: &Observer) {
+pub fn suggest_request(public: &[ListenAddress], username: &str, observer: &Observer) {
     let Some(address) = public.first() else { return };
-    let command = match address.strip_prefix("unix:") {
-        Some(path) => format!("curl --unix-socket {path} http://localhost/users/{username}"),
-        None => format!("curl -i {}/users/{username}", as_url(address)),
+    let command = match address {
+        ListenAddress::Unix(path) => {
+            format!("curl --unix-socket {} http://localhost/users/{username}", path.display())
+        }
+        ListenAddress::Tcp(_) => format!("curl -i {}/users/{username}", as_url(address)),
     };
     observer.emit(&Observation::TryCommand { command: &command });
 }
 
-fn as_url(address: &str) -> String {
-    if address.starts_with("unix:") { address.to_owned() } else { format!("http://{address}") }
+fn as_url(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Tcp(address) => format!("http://{address}"),
+        ListenAddress::Unix(_) => address.to_string(),
+    }
 }

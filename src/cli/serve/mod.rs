@@ -85,7 +85,7 @@ fn supervise(servers: &Servers, notifier: &Notifier, observer: &Observer) -> any
     }
     let vitals = Box::new(servers.vitals(observer));
     let public = servers.own_address().context("the public listener has no address")?;
-    let supervision = Supervision::start(notifier.clone(), public, &servers.bound_addresses(), vitals, observer);
+    let supervision = Supervision::start(notifier.clone(), public, servers.bound_addresses(), vitals, observer);
     Ok(Some(supervision.context("the server does not start")?))
 }
 

@@ -15,17 +15,6 @@ use crate::systemd::Notifier;
 /// One answers at any time, while the others wait for the database to say `/ready`.
 const ADMIN_WORKERS: usize = 4;
 
-/// How the address of a unix socket begins.
-const UNIX: &str = "unix:";
-
-/// Returns an address of a listener as one to connect to.
-fn dialed(address: &str) -> ListenAddress {
-    match address.strip_prefix(UNIX) {
-        Some(path) => ListenAddress::Unix(path.into()),
-        None => ListenAddress::Tcp(address.to_owned()),
-    }
-}
-
 /// The two listeners.
 pub struct Servers {
     pub public: Server,
@@ -68,21 +57,21 @@ impl Servers {
     }
 
     /// Returns where the admin listener listens.
-    pub fn admin_addresses(&self) -> &[String] {
+    pub fn admin_addresses(&self) -> &[ListenAddress] {
         self.admin.as_ref().map_or(&[], Server::addresses)
     }
 
     /// Returns the address of the public listener at which the program reaches itself best: a unix socket can be reached
     /// whatever network the service manager leaves it.
-    pub fn own_address(&self) -> Option<ListenAddress> {
+    pub fn own_address(&self) -> Option<&ListenAddress> {
         let public = self.public.addresses();
-        public.iter().find(|address| address.starts_with(UNIX)).or(public.first()).map(|address| dialed(address))
+        public.iter().find(|address| matches!(address, ListenAddress::Unix(_))).or(public.first())
     }
 
     /// Returns the addresses that the program has bound itself.
-    pub fn bound_addresses(&self) -> Vec<ListenAddress> {
+    pub fn bound_addresses(&self) -> impl Iterator<Item = &ListenAddress> {
         let admin = self.admin.iter().flat_map(Server::bound_addresses);
-        self.public.bound_addresses().chain(admin).map(|address| dialed(address)).collect()
+        self.public.bound_addresses().iter().chain(admin)
     }
 
     /// Returns what the service manager is told.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::config::setting::{
-    Count, FieldValue, HttpTimeout, ListenAddress, Listeners, Reloaded, TrustedProxyList, UnixMode, WebOrigins, section,
+    AnyNumber, Count, FieldValue, HttpTimeout, ListenAddress, Listeners, Reloaded, TrustedProxy, UnixMode, WebOrigins,
+    section,
 };
 
 section! {
@@ -54,7 +55,7 @@ section! {
         /// and for max_connections_per_address: addresses, networks (["10.0.0.0/8"]), "unix:" for those on our unix socket.
         /// A proxy has to append to the field that it uses, and one that uses Forwarded has to remove X-Forwarded-For. None by
         /// default, because a client can write these fields too.
-        pub trusted_proxies: Reloaded<TrustedProxyList> = Vec::new(),
+        pub trusted_proxies: Reloaded<AnyNumber<TrustedProxy>> = Vec::new(),
         /// Whether /docs (try the API in a browser) and /openapi.json are served. They tell nothing that this program's own
         /// documentation does not tell everybody.
         pub docs: Reloaded<bool> = true,

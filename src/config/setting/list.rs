@@ -31,6 +31,21 @@ impl<K: Kind<Value: PartialEq>> Kind for List<K> {
     }
 }
 
+/// Any number of entries of a kind, none too.
+pub struct AnyNumber<K>(PhantomData<K>);
+
+impl<K: Kind<Value: PartialEq>> Kind for AnyNumber<K> {
+    type Value = Vec<K::Value>;
+
+    fn read(raw: &Raw) -> Result<Self::Value, String> {
+        if raw.entries()?.is_empty() { Ok(Vec::new()) } else { List::<K>::read(raw) }
+    }
+
+    fn to_toml(entries: &Self::Value) -> Option<String> {
+        List::<K>::to_toml(entries)
+    }
+}
+
 /// Origins of web pages: any number of them, or `*` alone.
 pub enum WebOrigins {}
 
@@ -38,10 +53,7 @@ impl Kind for WebOrigins {
     type Value = Vec<String>;
 
     fn read(raw: &Raw) -> Result<Self::Value, String> {
-        if raw.entries()?.is_empty() {
-            return Ok(Vec::new());
-        }
-        let origins = List::<WebOrigin>::read(raw)?;
+        let origins = AnyNumber::<WebOrigin>::read(raw)?;
         if origins.len() > 1 && origins.iter().any(|origin| origin == "*") {
             return Err("\"*\" allows every origin already: write it alone, or leave it out".to_owned());
         }
@@ -49,6 +61,6 @@ impl Kind for WebOrigins {
     }
 
     fn to_toml(origins: &Self::Value) -> Option<String> {
-        List::<WebOrigin>::to_toml(origins)
+        AnyNumber::<WebOrigin>::to_toml(origins)
     }
 }

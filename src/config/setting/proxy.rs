@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::kind::Kind;
-use super::list::List;
 use super::raw::{Raw, quoted};
 
 /// A reverse proxy, or many of them.
@@ -57,38 +56,21 @@ impl Kind for TrustedProxy {
     }
 }
 
-/// Any number of proxies.
-pub enum TrustedProxyList {}
-
-impl Kind for TrustedProxyList {
-    type Value = Vec<TrustedProxy>;
-
-    fn read(raw: &Raw) -> Result<Self::Value, String> {
-        if raw.entries()?.is_empty() {
-            return Ok(Vec::new());
-        }
-        List::<TrustedProxy>::read(raw)
-    }
-
-    fn to_toml(proxies: &Self::Value) -> Option<String> {
-        List::<TrustedProxy>::to_toml(proxies)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::list::AnyNumber;
     use super::*;
 
     #[test]
     fn proxies_are_read_and_printed() {
-        let read = |text: &str| TrustedProxyList::read(&Raw::Plain(text.to_owned()));
+        let read = |text: &str| AnyNumber::<TrustedProxy>::read(&Raw::Plain(text.to_owned()));
         for (text, expected) in [
             ("", "[]"),
             ("10.0.0.5", r#"["10.0.0.5"]"#),
             ("10.0.0.0/8,2001:db8::/32,::1,unix:", r#"["10.0.0.0/8", "2001:db8::/32", "::1", "unix:"]"#),
             ("::ffff:10.0.0.5,10.0.0.6/32", r#"["10.0.0.5", "10.0.0.6"]"#),
         ] {
-            let printed = read(text).map(|proxies| TrustedProxyList::to_toml(&proxies));
+            let printed = read(text).map(|proxies| AnyNumber::<TrustedProxy>::to_toml(&proxies));
             assert_eq!(printed, Ok(Some(expected.to_owned())), "{text}");
         }
         for (text, expected) in [

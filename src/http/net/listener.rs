@@ -219,12 +219,14 @@ impl Listener {
 
     /// Returns where it listens, with the port that the operating system chose.
     #[must_use]
-    pub fn address(&self) -> String {
-        let Ok(address) = self.socket.local_addr() else { return "?".to_owned() };
-        match (address.as_socket(), address.as_pathname()) {
-            (Some(address), _) => address.to_string(),
-            (None, Some(path)) => format!("unix:{}", path.display()),
-            (None, None) => "?".to_owned(),
+    pub fn address(&self) -> ListenAddress {
+        let address = self.socket.local_addr().ok();
+        let tcp = address.as_ref().and_then(SockAddr::as_socket);
+        match (tcp, address.as_ref().and_then(SockAddr::as_pathname)) {
+            (Some(address), _) => ListenAddress::Tcp(address.to_string()),
+            (None, Some(path)) => ListenAddress::Unix(path.to_owned()),
+            // A unix socket without a file: there is nothing to connect to by a path.
+            (None, None) => ListenAddress::Tcp("?".to_owned()),
         }
     }
 }

@@ -145,7 +145,8 @@ impl Acceptor {
     }
 
     fn open(&self, stream: Socket, peer: Option<SocketAddr>, now: Instant) {
-        let is_proxy = self.shared.service.load().trusted_proxies.trusts(peer);
+        let service = self.shared.service.load();
+        let is_proxy = service.trusted_proxies.trusts(peer);
         // What comes through a proxy is counted for its clients, request by request.
         let address = peer.map(|peer| peer.ip()).filter(|_| !is_proxy);
         let taken = match self.shared.table.take_slot(address) {
@@ -160,7 +161,7 @@ impl Acceptor {
         };
         let inserted = self.shared.table.insert_new(slot, |slot| {
             let socket = Watched::new(stream, slot.key(), Interest::Read, self.shared.queue.poller())?;
-            let state = Connection::new(&self.shared.limits(), now);
+            let state = Connection::new(&service.limits, now);
             Ok(OpenConnection { socket: Arc::new(socket), peer, state, slot })
         });
         if inserted.is_err() {

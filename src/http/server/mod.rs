@@ -33,6 +33,7 @@ use super::net::poll::Poller;
 use super::net::table::Table;
 use super::service::Service;
 use crate::clock;
+use crate::config::ListenAddress;
 use crate::observe::metrics::HttpGauges;
 use crate::observe::{Observation, Observer};
 use crate::threads::spawn_vital;
@@ -87,9 +88,9 @@ impl Monitor {
 pub struct Server {
     shared: Arc<ListenerState>,
     in_flight: Vec<Arc<InFlight>>,
-    addresses: Vec<String>,
+    addresses: Vec<ListenAddress>,
     /// Those of them that this process has bound.
-    bound_addresses: Vec<String>,
+    bound_addresses: Vec<ListenAddress>,
 }
 
 impl Server {
@@ -131,13 +132,14 @@ impl Server {
 
     /// Returns where it listens, with the ports that the operating system chose.
     #[must_use]
-    pub fn addresses(&self) -> &[String] {
+    pub fn addresses(&self) -> &[ListenAddress] {
         &self.addresses
     }
 
     /// Returns those addresses that this process has bound itself.
-    pub fn bound_addresses(&self) -> impl Iterator<Item = &String> {
-        self.bound_addresses.iter()
+    #[must_use]
+    pub fn bound_addresses(&self) -> &[ListenAddress] {
+        &self.bound_addresses
     }
 
     /// Returns how long a drain that begins now may take.

@@ -156,8 +156,7 @@ impl Worker {
     ) -> ControlFlow<Pause, Infallible> {
         // Pending output goes first: otherwise a slow reader that keeps sending requests would make it grow without bound.
         self.flush(connection)?;
-        let shared = Arc::clone(&self.shared);
-        let service = shared.service.load();
+        let service = self.shared.service.load();
         loop {
             if budget.requests == 0 && connection.state.has_input() {
                 self.flush(connection)?;
